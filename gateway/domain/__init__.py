@@ -1,0 +1,1 @@
+"""What a job is and may do. No I/O, no protocol: standard library and pydantic alone."""

@@ -1,0 +1,98 @@
+"""The domain with its parts: what each operation is handed beside the call."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.domain.catalogue import Catalogue
+from gateway.domain.executor import Executor
+from gateway.domain.ports import Change, Clock, JobStore, Sealer, Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the operator decided. 0 = no limit."""
+
+    max_running_jobs: int = 4
+    max_running: int = 0
+    """Per organization: jobs that an executor holds."""
+    max_not_final: int = 0
+    """Per organization: jobs that have not ended."""
+    retention_days: int = 0
+    """Days until a final job without `expiresAt` is deleted; 0 = never."""
+    allowed_images: tuple[str, ...] = ()
+    """Shell patterns of images that may be named; empty = any."""
+    volumes: frozenset[str] = frozenset()
+    """Names that a volume's `source` may have."""
+    api_url: str = ""
+    """Base address of the REST door, for running jobs; the paths of operations follow it."""
+    soap_url: str = ""
+    """Address of the SOAP door, for running jobs."""
+
+
+class Changes:
+    """Wakes those who wait for a change of a job."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.closing = asyncio.Event()
+
+    def tell(self, change: Change) -> None:
+        """A job has changed."""
+        for event in self._waiting.get(change.job_id, ()):
+            event.set()
+
+    def close(self) -> None:
+        """The gateway stops: wake everyone, now and from now on."""
+        self.closing.set()
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+    @asynccontextmanager
+    async def of(self, job_id: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever the job changes."""
+        event = asyncio.Event()
+        self._waiting[job_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[job_id].discard(event)
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
+
+
+class Heartbeats:
+    """When each running job was last heard of, on the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def beat(self, job_id: str, at: float) -> None:
+        """The job was heard of."""
+        self._last[job_id] = at
+
+    def last(self, job_id: str) -> float | None:
+        """When the job was last heard of; None when it was not."""
+        return self._last.get(job_id)
+
+    def drop(self, job_id: str) -> None:
+        """The attempt is over."""
+        self._last.pop(job_id, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Everything that operations and loops work with."""
+
+    store: JobStore
+    executor: Executor
+    clock: Clock
+    vault: Vault
+    sealer: Sealer
+    catalogue: Catalogue
+    policy: Policy
+    changes: Changes = field(default_factory=Changes)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)

@@ -1,0 +1,206 @@
+"""What the domain needs from outside: a store, a clock, a vault and a sealer. The executor has its own file."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from gateway.domain.job import Job, JobEvent, JobStart
+from gateway.domain.queries import JobQuery
+from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
+from gateway.domain.words import DependencyCondition, JobStatus
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stored change of a job, told after it is durable. A deleted job has version 0."""
+
+    job_id: str
+    version: int
+    status: JobStatus
+
+
+class JobReader(Protocol):
+    """What can be read in one consistent look at the store."""
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job with the engine's part."""
+
+    def document(self, job_id: str) -> Stored[Job] | None:
+        """A job as replies show it, not parsed."""
+
+    def jobs(
+        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+    ) -> list[Stored[Job]]:
+        """At most `limit` jobs that match every filter of the query, in its order, behind a position.
+
+        `organization_id` None = of all organizations. The query's own organizationId, limit and startAfter
+        are not looked at.
+        """
+
+    def count_jobs(self, query: JobQuery, *, organization_id: str | None) -> int:
+        """How many jobs match."""
+
+    def events(self, job_id: str, *, after: int, limit: int) -> list[JobEvent]:
+        """Entries of the history with an id larger than `after`, oldest first."""
+
+    def request(self, job_id: str) -> JobStart | None:
+        """The request that started a job, secrets masked."""
+
+    def secrets(self, job_id: str) -> dict[str, bytes]:
+        """The sealed values of a job's secret variables, by name."""
+
+    def open_dependencies(self, job_id: str) -> list[str]:
+        """Ids of the jobs that a job still depends on, in the order of the request."""
+
+    def dependents(self, job_id: str) -> list[tuple[str, DependencyCondition]]:
+        """Ids and conditions of the jobs that still depend on a job, oldest first."""
+
+    def lock_holder(self, organization_id: str, name: str) -> str | None:
+        """Id of the job that is first in the queue of a lock."""
+
+    def blocking_locks(self, job_id: str) -> list[str]:
+        """Names of the locks in whose queues a job has a place and is not first."""
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """Ids of WAITING jobs whose `wake_at` has come, earliest first."""
+
+    def next_wake(self) -> datetime | None:
+        """The earliest `wake_at` of a WAITING job."""
+
+    def queue(self, limit: int, *, skip_organizations: Sequence[str] = ()) -> list[str]:
+        """Ids of SCHEDULED jobs that are not claimed: larger priority first, then older first."""
+
+    def claimed(self) -> list[JobRecord]:
+        """All jobs that an executor holds."""
+
+    def expired(self, now: datetime, limit: int) -> list[str]:
+        """Ids of final jobs whose `expiresAt` has come."""
+
+    def count_claimed(self) -> dict[str, int]:
+        """How many jobs executors hold, by organization."""
+
+    def count_not_final(self, organization_id: str) -> int:
+        """How many jobs of an organization are not final."""
+
+    def remembered(self, organization_id: str, operation: str, key: str) -> Remembered | None:
+        """The first request under an idempotency key."""
+
+    def key(self, key_id: str) -> KeyRecord | None:
+        """An API key."""
+
+    def keys(self) -> list[KeyRecord]:
+        """All API keys ever made, oldest first."""
+
+    def has_keys(self) -> bool:
+        """Whether any API key was ever made."""
+
+
+class JobWriter(JobReader, Protocol):
+    """What can be read and written in one transaction. Nothing of it is seen by others before it is durable."""
+
+    def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
+        """Store a new job."""
+
+    def save_job(self, record: JobRecord) -> None:
+        """Store a job that has changed."""
+
+    def delete_job(self, job_id: str) -> None:
+        """Remove a job with its history, request, secrets, tags and dependencies."""
+
+    def add_event(self, event: JobEvent) -> None:
+        """Append to a job's history."""
+
+    def depend(self, job_id: str, on_job_id: str, condition: DependencyCondition, *, open: bool) -> None:
+        """Store that a job depends on another; `open` = the outcome is not decided yet."""
+
+    def close_dependency(self, job_id: str, on_job_id: str) -> None:
+        """Store that the outcome of a dependency is decided."""
+
+    def take_place(self, job_id: str, organization_id: str, lock: str) -> None:
+        """Give a job the last place in the queue of a lock; in an empty queue it is first."""
+
+    def give_up_places(self, job_id: str) -> list[str]:
+        """Take a job out of the queues of its locks; ids of the jobs that are first in one now."""
+
+    def open_storage(self, organization_id: str, storage_id: str, at: datetime) -> None:
+        """Open the result storage; one that is open stays so."""
+
+    def remember(self, request: Remembered) -> None:
+        """Keep the first request under an idempotency key."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Remove requests first made before an instant; how many were removed."""
+
+    def insert_key(self, key: KeyRecord) -> None:
+        """Store a new API key. Raises Conflict when the organization has a valid one of that name."""
+
+    def save_key(self, key: KeyRecord) -> None:
+        """Store an API key that has changed."""
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Append to the audit table."""
+
+    def setting(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """A value that all nodes on this store share, made at its first use."""
+
+
+class JobStore(Protocol):
+    """Keeps everything. A unit of work is a plain function that is called once, in one transaction."""
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+
+    async def close(self) -> None:
+        """Finish what is being written and disconnect."""
+
+    def read(self, work: Callable[[JobReader], T], *, long: bool = False) -> Awaitable[T]:
+        """Run a unit of work that reads; `long` when it may take more than a millisecond."""
+
+    def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
+        """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises."""
+
+    def listen(self, listener: Callable[[Change], Any]) -> None:
+        """Have a function called on the event loop after each durable change of a job."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """The present instant: aware, UTC, cut to milliseconds."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never jumps; only differences mean something."""
+
+
+class Vault(Protocol):
+    """Keeps values secret that must be read again, and makes the tokens of attempts."""
+
+    def seal(self, value: str, *, context: str) -> bytes:
+        """Encrypt; the ciphertext names its key and can be opened with the same context only."""
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        """Decrypt. Raises VaultError when the key or the context is another."""
+
+    def token(self, job_id: str, attempt: int) -> str:
+        """The token of an attempt; always the same for the same attempt."""
+
+
+class VaultError(Exception):
+    """A sealed value cannot be opened."""
+
+
+class Sealer(Protocol):
+    """Makes cursors that callers can neither read nor change."""
+
+    def seal(self, value: bytes) -> str:
+        """Encrypt and sign, as text for a URL."""
+
+    def open(self, sealed: str) -> bytes | None:
+        """What was sealed; None when it was not sealed here or was changed."""
+
+    def fingerprint(self, value: bytes) -> str:
+        """A keyed hash."""

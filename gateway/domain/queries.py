@@ -1,0 +1,247 @@
+"""The queries and the pages that answer them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.job import Job, JobEvent
+from gateway.domain.model import Maybe, Model
+from gateway.domain.parts import JobTypeSearchResult
+from gateway.domain.scalars import (
+    Count,
+    Cursor,
+    Ident,
+    Instant,
+    Int32,
+    Int64,
+    JobId,
+    Limits,
+    Line,
+    Name,
+    ShortName,
+    Text,
+)
+from gateway.domain.words import (
+    FeatureSupport,
+    JobReadFeature,
+    JobStatus,
+    JobTypeFeature,
+    OutputChannel,
+)
+
+PageLimit = Annotated[Int32, Limits(ge=1, le=100)]
+
+
+class JobQuery(Model):
+    """Which jobs to list. Filters are combined with AND, the values of one filter with OR."""
+
+    user: Maybe[Name]
+    """Only jobs of this user."""
+    organization_id: Maybe[Ident]
+    """Only jobs of this organization; a foreign one gives an empty page, unless the caller is admin."""
+    storage_id: Maybe[Ident]
+    """Only jobs that write to this storage."""
+    job_type: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    """Only jobs of these types."""
+    sort: Maybe[Annotated[Line, Field(pattern=r"^[+\- ]?createdAt$")]]
+    """`createdAt` or `+createdAt` (oldest first, the default) or `-createdAt`."""
+    job_status: Annotated[tuple[JobStatus, ...], Field(max_length=50)] = ()
+    """Only jobs in these statuses."""
+    start_after: Maybe[Cursor]
+    """`nextStartAfter` of the page before."""
+    limit: PageLimit = 50
+    """The most jobs on the page, 1 to 100. Default 50."""
+    tag: Annotated[tuple[ShortName, ...], Field(max_length=100)] = ()
+    """Only jobs with one of these tags, or with all of them, see `tagsConjunction`."""
+    tags_conjunction: Maybe[bool]
+    """Whether a job must carry every tag. Default false."""
+    features_on: Annotated[tuple[JobReadFeature, ...], Field(max_length=10)] = ()
+    """Switches of the reading."""
+    dependent_job_id: Maybe[JobId]
+    """Only the jobs that depend on this job; needs `storageId` and `jobType`."""
+    created_after: Maybe[Instant]
+    """Only jobs created at this instant or later."""
+    created_before: Maybe[Instant]
+    """Only jobs created before this instant."""
+    scheduled_job_id: Maybe[JobId]
+    """Only the runs of this schedule."""
+    label: Annotated[
+        tuple[Annotated[Line, Limits(min_length=1, max_length=384)], ...], Field(max_length=50)
+    ] = ()
+    """Only jobs that have all of these labels, each written `name=value`."""
+    text: Maybe[Annotated[Text, Limits(max_length=250)]]
+    """Only jobs whose name or description has, for each word here of 3 characters or more, one that begins with it; case does not matter."""
+
+    @property
+    def descending(self) -> bool:
+        """Whether the newest job comes first."""
+        return bool(self.sort) and str(self.sort).startswith("-")
+
+    @property
+    def all_tags(self) -> bool:
+        """Whether a job must carry every tag."""
+        return bool(self.tags_conjunction) or JobReadFeature.TAGS_CONJUNCTION in self.features_on
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.dependent_job_id and not (self.storage_id and self.job_type):
+            raise PydanticCustomError("dependent_job_id", "dependentJobId needs storageId and jobType, too")
+        for label in self.label:
+            if "=" not in label:
+                raise PydanticCustomError("label", "a label is written name=value")
+        if self.text is not None and not words(self.text):
+            raise PydanticCustomError("text", "text needs a word of at least 3 letters or digits")
+        return self
+
+
+def words(text: str, *, least: int = 3) -> tuple[str, ...]:
+    """The words of a text, without case, each once: runs of letters and digits of at least `least` characters."""
+    runs = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
+    return tuple(dict.fromkeys(run for run in runs if len(run) >= least))
+
+
+class JobPage(Model):
+    """A page of jobs."""
+
+    jobs: tuple[Job, ...] = ()
+    """The jobs, ordered by `createdAt` and id."""
+    next_start_after: Maybe[Cursor]
+    """Where the next page starts; missing on the last page."""
+    total: Maybe[Count]
+    """Number of all jobs that match; only with NUMBER_OF_TOTAL."""
+    limit: PageLimit
+    """The limit that was in force."""
+
+
+class JobTypeQuery(Model):
+    """Which types of the catalogue to list."""
+
+    feature_on: Annotated[tuple[JobTypeFeature, ...], Field(max_length=10)] = ()
+    """Only types with all of these features."""
+    start_after: Maybe[Cursor]
+    """`nextStartAfter` of the page before."""
+    limit: PageLimit = 50
+    """The most types on the page, 1 to 100. Default 50."""
+
+
+class JobTypePage(Model):
+    """A page of job types."""
+
+    jobs: tuple[JobTypeSearchResult, ...] = ()
+    """The types, ordered by name."""
+    next_start_after: Maybe[Cursor]
+    """Where the next page starts; missing on the last page."""
+    limit: PageLimit
+    """The limit that was in force."""
+
+
+class PageQuery(Model):
+    """Which part of a list to show."""
+
+    start_after: Maybe[Cursor]
+    """`nextStartAfter` of the page before."""
+    limit: PageLimit = 50
+    """The most entries on the page, 1 to 100. Default 50."""
+
+
+class JobEventPage(Model):
+    """A page of a job's history."""
+
+    events: tuple[JobEvent, ...] = ()
+    """The entries, oldest first."""
+    next_start_after: Maybe[Cursor]
+    """Where the next page starts; missing on the last page."""
+    limit: PageLimit
+    """The limit that was in force."""
+
+
+class WaitQuery(Model):
+    """How long to wait, and for what."""
+
+    timeout_seconds: Annotated[Int32, Limits(ge=0, le=60)] = 30
+    """The longest wait in seconds, 0 to 60. Default 30."""
+    version: Maybe[Annotated[Int64, Limits(ge=0)]]
+    """Return as soon as the job's version is another than this one; without it, when the job is final."""
+
+
+MAX_OUTPUT_BYTES = 1_048_576
+
+
+class OutputQuery(Model):
+    """Which piece of a job's output to read."""
+
+    stream: OutputChannel = OutputChannel.STDOUT
+    """Which of the two streams. Default STDOUT."""
+    attempt: Maybe[Annotated[Int32, Limits(ge=1)]]
+    """Which attempt; without it the latest."""
+    offset: Maybe[Count]
+    """Bytes to skip. Default 0. Not together with `tail`."""
+    limit: Annotated[Int32, Limits(ge=1, le=MAX_OUTPUT_BYTES)] = 65536
+    """The most bytes to return, 1 to 1048576. Default 65536."""
+    tail: Maybe[bool]
+    """Whether to return the last `limit` bytes. Default false."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.tail and self.offset is not None:
+            raise PydanticCustomError("tail", "tail and offset cannot be given together")
+        return self
+
+
+class JobOutput(Model):
+    """A piece of what an attempt wrote."""
+
+    stream: OutputChannel
+    """Which of the two streams."""
+    attempt: Int32
+    """Which attempt; 0 when none has started."""
+    offset: Count
+    """Bytes from the start of the stream to `content`."""
+    next_offset: Count
+    """The offset to go on with; it lies behind bytes that were dropped."""
+    content: Text
+    """The piece as UTF-8 text; what is no text of XML becomes U+FFFD."""
+    truncated: bool
+    """Whether bytes between this piece and the next were dropped, because the stream passed its bound."""
+    complete: bool
+    """Whether the attempt has ended and nothing follows."""
+
+
+class ExecutorFeature(Model):
+    """What the executor does with one field of a request."""
+
+    name: Name
+    """Name of the field of startJob."""
+    support: FeatureSupport
+    """What is done with it."""
+
+
+class ServiceLimit(Model):
+    """A limit that the operator set."""
+
+    name: Name
+    """Name of the setting."""
+    value: Int64
+    """Its value; 0 = no limit."""
+
+
+class ServiceInfo(Model):
+    """What this gateway is and can do."""
+
+    name: Name
+    """Name of the product."""
+    version: Name
+    """Version of the product."""
+    contract_version: Name
+    """Version of the contract that it speaks."""
+    executor: Name
+    """What runs the jobs."""
+    isolation: Name
+    """What keeps jobs from each other and from the host; `none` = nothing."""
+    executor_features: tuple[ExecutorFeature, ...] = ()
+    """What the executor does with each field of a request."""
+    limits: tuple[ServiceLimit, ...] = ()
+    """Limits in force."""
+    features: tuple[Name, ...] = ()
+    """Names of the operations that are there."""

@@ -1,0 +1,111 @@
+"""The small requests that change a job."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.job import GraceSeconds, JobDescription, JobName, Progress, Tags
+from gateway.domain.model import Maybe, Model
+from gateway.domain.parts import JobMetric
+from gateway.domain.scalars import Count, Message, ResultData, Uri
+from gateway.domain.words import JobField
+
+
+class Patch(Model):
+    """A change of some fields (RFC 7396): missing = unchanged; null, or named in `clear` = unset."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_clears(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("clear", []), list | tuple):
+            return values
+        clearable = cls.clearable()
+        nulls = [name for name, value in values.items() if value is None and name in clearable]
+        if not nulls:
+            return values
+        kept = {name: value for name, value in values.items() if name not in nulls}
+        return kept | {"clear": [*values.get("clear", []), *nulls]}
+
+    @model_validator(mode="after")
+    def _set_or_clear(self) -> Self:
+        for name in self.cleared:
+            if name in self.changes:
+                raise PydanticCustomError("set_and_clear", "'{name}' is both set and cleared", {"name": name})
+        return self
+
+    @classmethod
+    def clearable(cls) -> frozenset[str]:
+        """Wire names of the fields that may be unset."""
+        words = cls.model_fields["clear"].annotation.__args__[0]  # type: ignore[union-attr]
+        return frozenset(words)
+
+    @property
+    def cleared(self) -> frozenset[str]:
+        """Wire names of the fields to unset."""
+        return frozenset(getattr(self, "clear", ()))
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Wire names and values of the fields to set."""
+        names = self.model_fields_set - {"clear"}
+        fields = type(self).model_fields
+        return {str(fields[name].alias): getattr(self, name) for name in names}
+
+
+class JobFields(Patch):
+    """The fields of a job that a caller may change."""
+
+    name: Maybe[JobName]
+    """The new name; the empty text is a name, too."""
+    description: Maybe[JobDescription]
+    """The new description; the empty text is a description, too."""
+    clear: Annotated[tuple[JobField, ...], Field(max_length=10)] = ()
+    """Fields to unset."""
+
+
+class JobCancellation(Model):
+    """Why and how fast to end a job."""
+
+    reason: Maybe[JobDescription]
+    """Why, for the history."""
+    grace_seconds: Maybe[GraceSeconds]
+    """Seconds between the request to end and the kill; without it the job's `cancelGraceSeconds`."""
+
+
+class JobProgress(Model):
+    """How far a job is. What is missing stays as it is. It counts as the job's heartbeat."""
+
+    progress: Maybe[Progress]
+    """Percent done, 0 to 100."""
+    total_items: Maybe[Count]
+    """Items to do."""
+    processed_items: Maybe[Count]
+    """Items done."""
+    failed_items: Maybe[Count]
+    """Items that failed."""
+    message: Maybe[Message]
+    """What the job does now."""
+    report_uri: Maybe[Uri]
+    """Where a report lies."""
+
+
+class ResultDataWrite(Model):
+    """The result in short."""
+
+    result_data: ResultData
+    """Text, usually JSON, up to 65535 characters."""
+
+
+class JobTags(Model):
+    """The tags that replace a job's tags."""
+
+    tags: Tags = ()
+    """Tags, each once; none = remove all."""
+
+
+class JobMetrics(Model):
+    """Figures to record."""
+
+    metrics: Annotated[tuple[JobMetric, ...], Field(min_length=1, max_length=100)]
+    """1 to 100 metrics; of one name the last counts."""

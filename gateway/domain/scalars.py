@@ -1,0 +1,202 @@
+"""The scalar types of the contract: text, ids, numbers and instants.
+
+Whatever passes these types can be carried by JSON and by XML 1.0 alike. Protocol readers hand over text,
+integers, decimals, booleans and instants (as text); the types here do the rest.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+# XML 1.0 section 2.2: Char ::= #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]
+_NO_XML_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Line breaks, C0 and C1 controls, line and paragraph separators, and the bidi controls of Unicode.
+_NO_LINE_CHAR = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Limits:
+    """Bounds of a type, set on the innermost schema, so that messages and documents tell them plainly."""
+
+    def __init__(
+        self,
+        *,
+        min_length: int | None = None,
+        max_length: int | None = None,
+        ge: int | Decimal | None = None,
+        le: int | Decimal | None = None,
+    ) -> None:
+        given = {"min_length": min_length, "max_length": max_length, "ge": ge, "le": le}
+        self.given = {name: value for name, value in given.items() if value is not None}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        inner: Any = schema
+        while inner["type"].startswith("function-") and "schema" in inner:
+            inner = inner["schema"]
+        inner.update(self.given)
+        return schema
+
+
+def _refuse_char(text: str, found: "re.Match[str]") -> PydanticCustomError:
+    return PydanticCustomError(
+        "forbidden_character",
+        "must not contain the character U+{code} (at position {position})",
+        {"code": f"{ord(found.group()):04X}", "position": found.start() + 1},
+    )
+
+
+def _check_text(text: str) -> str:
+    if found := _NO_XML_CHAR.search(text):
+        raise _refuse_char(text, found)
+    return text
+
+
+def _check_line(text: str) -> str:
+    if found := _NO_LINE_CHAR.search(text) or _NO_XML_CHAR.search(text):
+        raise _refuse_char(text, found)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+"""Text that XML 1.0 can carry; line breaks and tabs are allowed."""
+
+Line = Annotated[str, AfterValidator(_check_line)]
+"""One line of text."""
+
+Name = Annotated[Line, Limits(min_length=1, max_length=255)]
+"""A one-line name of 1 to 255 characters."""
+
+ShortName = Annotated[Line, Limits(min_length=1, max_length=128)]
+"""A tag, or the name of a label or a lock: one line of 1 to 128 characters."""
+
+Uri = Annotated[Line, Limits(min_length=1, max_length=2048)]
+"""A URI. It is kept and shown, never fetched."""
+
+Message = Annotated[Text, Limits(max_length=2000)]
+"""Text for people, up to 2000 characters."""
+
+ResultData = Annotated[Text, Limits(max_length=65535)]
+"""Text, usually JSON, up to 65535 characters."""
+
+Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,64}$")]
+"""Id of a storage, an organization, a workspace or a client."""
+
+JobId = Annotated[Line, Limits(min_length=1, max_length=64)]
+"""Id of a job. Text that is no UUID names no job."""
+
+Cursor = Annotated[Line, Limits(min_length=1, max_length=2048)]
+"""What nextStartAfter of the page before said."""
+
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+
+
+def _read_integer(value: Any) -> Any:
+    """JSON's 5.0 is the integer 5, and an integer in quotes is read; `true` is no number."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    if isinstance(value, Decimal | float) and value == value // 1:
+        return int(value)
+    return value
+
+
+Int32 = Annotated[int, Field(strict=True), Limits(ge=-(2**31), le=2**31 - 1), BeforeValidator(_read_integer)]
+"""A whole number of 32 bits (xs:int)."""
+
+Int64 = Annotated[int, Field(strict=True), Limits(ge=-(2**63), le=2**63 - 1), BeforeValidator(_read_integer)]
+"""A whole number of 64 bits (xs:long)."""
+
+Count = Annotated[Int64, Limits(ge=0)]
+"""A whole number of 64 bits, not negative."""
+
+
+def _read_decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | float):
+        raise PydanticCustomError("decimal_type", "must be a decimal number")
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    if not number.is_finite():
+        raise PydanticCustomError("decimal_finite", "must be a finite number")
+    if number and number.adjusted() >= 15:
+        raise PydanticCustomError("decimal_range", "must have at most 15 digits before the decimal point")
+    if number.adjusted() < -12:
+        return Decimal(0)
+    number = number.quantize(Decimal("1e-9"), rounding=ROUND_HALF_EVEN)
+    if number and number.adjusted() >= 15:
+        raise PydanticCustomError("decimal_range", "must have at most 15 digits before the decimal point")
+    return number.normalize() if number else Decimal(0)
+
+
+def decimal_text(number: Decimal) -> str:
+    """The shortest plain text of a number, without exponent."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+NUMBER_MARK = "\x00"
+"""Stands before the text of a decimal in a dumped document (see documents.py); no stored text can hold it."""
+
+Number = Annotated[
+    Decimal,
+    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(_read_decimal)),
+    PlainSerializer(lambda number: NUMBER_MARK + decimal_text(number), when_used="json"),
+    WithJsonSchema({"type": "number"}),
+]
+"""A decimal: read from its text, rounded to 9 digits after the point, at most 15 before it."""
+
+
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.]([0-9]+))?)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def read_instant(value: Any) -> datetime:
+    """RFC 3339 text as an aware instant in UTC, cut to milliseconds; without an offset it is UTC."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise PydanticCustomError("instant", "must be an instant such as 2026-11-23T15:06:07.123Z")
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    try:
+        zone: tzinfo = UTC
+        if offset and offset not in "Zz":
+            hours, minutes = int(offset[1:3]), int(offset[4:6])
+            if hours > 23 or minutes > 59:
+                raise ValueError("offset")
+            length = timedelta(hours=hours, minutes=minutes)
+            zone = timezone(-length if offset[0] == "-" else length)
+        micro = int((fraction or "")[:3].ljust(3, "0")) * 1000
+        parts = (int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
+        return datetime(*parts, tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError(
+            "instant", "must be an instant that exists, in the years 1 to 9999"
+        ) from None
+
+
+def instant_text(instant: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and `Z`, the same in JSON and XML."""
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+Instant = Annotated[
+    datetime,
+    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(read_instant)),
+    PlainSerializer(instant_text, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A point in time, kept in UTC with milliseconds."""
