@@ -84,6 +84,11 @@ class Operation:
         return self.http.method == "POST"
 
     @cached_property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The wire name and the Python name of each part, as `run` takes them."""
+        return tuple((name, _python_name(name)) for name in self.request.model_fields)
+
+    @cached_property
     def query_required(self) -> bool:
         """Whether the query has a required member."""
         return self.query is not None and any(f.is_required() for f in self.query.model_fields.values())
@@ -102,3 +107,7 @@ class Operation:
                 ... if self.body.required else self.body.model(),
             )
         return create_model(self.name[0].upper() + self.name[1:] + "Request", __base__=Model, **members)
+
+
+def _python_name(wire: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in wire)

@@ -2,6 +2,7 @@
 
 from gateway.contract.operation import Body, Http, Operation, PathPart, Reply
 from gateway.domain import errors, queries, requests
+from gateway.domain.canceling import cancel_job, delete_job
 from gateway.domain.edits import (
     record_job_metrics,
     replace_job_tags,
@@ -9,7 +10,6 @@ from gateway.domain.edits import (
     update_job_fields,
     update_result_data,
 )
-from gateway.domain.endings import cancel_job, delete_job
 from gateway.domain.job import Job, JobStart
 from gateway.domain.reading import (
     get_job,

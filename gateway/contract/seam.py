@@ -1,13 +1,33 @@
-"""The seam through which both doors call: authenticate, authorise, validate, time, log, run, code the error."""
+"""The seam through which both doors call: authenticate, authorise, validate, run, time, log, code errors."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.contract.authentication import Authentication
 from gateway.contract.operation import Operation
-from gateway.domain.call import Call, IfMatch
+from gateway.domain.call import Call, IfMatch, Once
+from gateway.domain.errors import (
+    Forbidden,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InternalServerError,
+    JobsError,
+    Problem,
+    ValidationFailed,
+)
 from gateway.domain.house import House
+from gateway.domain.identity import job_key
+from gateway.domain.model import Model, dump
 from gateway.domain.words import CallProtocol
+
+_log = logging.getLogger("gateway.call")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +53,30 @@ class Seam:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._authentication = Authentication(house)
+        self._under_way: dict[tuple[str, str, str], str] = {}
 
     async def admit(self, operation: Operation, request: Request) -> Call:
         """Authenticate and authorise, before a body is read.
 
         Raises Unauthorized, Forbidden.
         """
-        raise NotImplementedError
+        with _coded(operation, request.request_id):
+            caller = await self._authentication.caller(request.credentials.secret)
+            if caller.attempt is not None and not operation.worker:
+                raise Forbidden(f"a running job may not call {operation.name}")
+            if not caller.role.covers(operation.role):
+                raise Forbidden(f"{operation.name} needs the role {operation.role}; the key is {caller.role}")
+            once = None
+            if request.idempotency_key is not None and operation.takes_idempotency_key:
+                once = Once(operation=operation.name, key=request.idempotency_key)
+            return Call(
+                caller=caller,
+                protocol=request.protocol,
+                request_id=request.request_id,
+                once=once,
+                if_match=request.if_match if operation.versioned else None,
+            )
 
     async def run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
         """Validate the parts (wire names and values) and run the operation.
@@ -48,4 +85,101 @@ class Seam:
         the operation wants them. Returns what the operation's `reply` names: a model, Stored, or None.
         Raises ValidationFailed, whose problems name each wrong member, and the operation's own errors.
         """
-        raise NotImplementedError
+        began = time.perf_counter()
+        outcome = "OK"
+        try:
+            with _coded(operation, call.request_id):
+                return await self._run(operation, call, parts)
+        except JobsError as error:
+            outcome = error.key
+            raise
+        finally:
+            _log.info(
+                "call",
+                extra={
+                    "operation": operation.name,
+                    "protocol": str(call.protocol),
+                    "caller": call.caller.name,
+                    "organization": call.caller.organization_id,
+                    "request_id": call.request_id,
+                    "outcome": outcome,
+                    "milliseconds": round((time.perf_counter() - began) * 1000, 3),
+                },
+            )
+
+    async def _run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
+        try:
+            request = operation.request.read(parts)
+        except ValidationError as error:
+            raise _refusal(error) from error
+        values = {python: getattr(request, wire) for wire, python in operation.parameters}
+        if call.caller.attempt is not None and job_key(values["job_id"]) != call.caller.attempt.job_id:
+            raise Forbidden("a running job may act on itself alone")
+        if call.once is None:
+            return await operation.run(self._house, call, **values)
+        once = replace(call.once, fingerprint=self._fingerprint(request))
+        with self._only_one(call.caller.organization_id, once):
+            return await operation.run(self._house, replace(call, once=once), **values)
+
+    def _fingerprint(self, request: Model) -> str:
+        return self._house.sealer.fingerprint(dump(request))
+
+    @contextmanager
+    def _only_one(self, organization_id: str, once: Once) -> Iterator[None]:
+        key = (organization_id, once.operation, once.key)
+        running = self._under_way.get(key)
+        if running is not None:
+            if running != once.fingerprint:
+                raise IdempotencyKeyReused(f"the idempotency key '{once.key}' was used for another request")
+            raise IdempotencyKeyInUse(f"the first request under the key '{once.key}' still runs")
+        self._under_way[key] = once.fingerprint
+        try:
+            yield
+        finally:
+            del self._under_way[key]
+
+
+@contextmanager
+def _coded(operation: Operation, request_id: str) -> Iterator[None]:
+    """Turn what has no code into INTERNAL_SERVER_ERROR: logged whole, told as an id."""
+    try:
+        yield
+    except JobsError:
+        raise
+    except Exception as error:
+        _log.exception("%s failed", operation.name, extra={"request_id": request_id})
+        raise InternalServerError(f"something unexpected happened; the request id is {request_id}") from error
+
+
+_PLAIN = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_unicode": "must be text without lone surrogates",
+}
+
+
+def _refusal(error: ValidationError) -> ValidationFailed:
+    problems = [
+        Problem(detail["loc"], _detail(detail))
+        for detail in error.errors(include_url=False, include_input=False)
+    ]
+    count = "1 wrong field" if len(problems) == 1 else f"{len(problems)} wrong fields"
+    return ValidationFailed(f"the request has {count}", problems=problems)
+
+
+def _detail(detail: ErrorDetails) -> str:
+    if plain := _PLAIN.get(detail["type"]):
+        return plain
+    message = detail["msg"]
+    for start in ("Input should be ", "String should ", "Tuple should ", "Value error, "):
+        if message.startswith(start):
+            rest = message.removeprefix(start)
+            return f"must be {rest}" if start == "Input should be " else f"must {rest}"
+    return message

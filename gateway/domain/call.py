@@ -38,13 +38,24 @@ class IfMatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Once:
+    """An idempotency key with what it was sent for."""
+
+    operation: str
+    key: str
+    fingerprint: str = ""
+    """Keyed hash of the validated request."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One call of one operation."""
 
     caller: Caller
     protocol: CallProtocol
     request_id: str
-    idempotency_key: str | None = None
+    once: Once | None = None
+    """Set when the request came with an idempotency key."""
     if_match: IfMatch | None = None
 
 

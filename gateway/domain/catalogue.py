@@ -19,23 +19,23 @@ class JobType(Model):
     """Name of the type, for startJob."""
     name: Name
     """Name for people."""
-    description: Maybe[Text]
+    description: Maybe[Text] = None
     """What jobs of the type do."""
     features_on: tuple[JobTypeFeature, ...] = ()
     """What jobs of the type can do."""
     commands: Annotated[tuple[Command, ...], Field(max_length=100)] = ()
     """Argument vector of requests without one."""
-    resource_request: Maybe[ResourceRequest]
+    resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time of requests without them."""
-    timeout_seconds: Maybe[AttemptSeconds]
+    timeout_seconds: Maybe[AttemptSeconds] = None
     """Timeout of requests without one."""
-    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds]
+    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds] = None
     """Heartbeat timeout of requests without one."""
-    cancel_grace_seconds: Maybe[GraceSeconds]
+    cancel_grace_seconds: Maybe[GraceSeconds] = None
     """Grace of requests without one."""
-    retry_policy: Maybe[RetryPolicy]
+    retry_policy: Maybe[RetryPolicy] = None
     """Retry policy of requests without one."""
-    docker_image_url: Maybe[Annotated[Line, Limits(min_length=1, max_length=2048)]]
+    docker_image_url: Maybe[Annotated[Line, Limits(min_length=1, max_length=2048)]] = None
     """The image that requests should name; it is shown to people, since a request always names its own."""
 
     def shown(self) -> JobTypeSearchResult:

@@ -263,6 +263,39 @@ class UnsupportedByExecutor(JobsError):
 
 ERRORS: dict[str, type[JobsError]] = {
     error.key: error
-    for error in (BadRequest, ValidationFailed, MalformedMessage, InvalidCursor, Unauthorized, Forbidden, NotFound, JobNotFound, ScheduledJobNotFound, AttachmentNotFound, UnknownOperation, MethodNotAllowed, NotAcceptable, TooManyRequests, InternalServerError, ServiceUnavailable, Conflict, JobNotFinal, JobAlreadyFinal, LockHeld, JobNotCancellable, IdempotencyKeyInUse, StorageNotOpen, PreconditionFailed, PayloadTooLarge, UnsupportedMediaType, MisdirectedRequest, IdempotencyKeyReused, UnknownJobType, InvalidDependency, InvalidSchedule, UnsupportedByExecutor)
+    for error in (
+        BadRequest,
+        ValidationFailed,
+        MalformedMessage,
+        InvalidCursor,
+        Unauthorized,
+        Forbidden,
+        NotFound,
+        JobNotFound,
+        ScheduledJobNotFound,
+        AttachmentNotFound,
+        UnknownOperation,
+        MethodNotAllowed,
+        NotAcceptable,
+        TooManyRequests,
+        InternalServerError,
+        ServiceUnavailable,
+        Conflict,
+        JobNotFinal,
+        JobAlreadyFinal,
+        LockHeld,
+        JobNotCancellable,
+        IdempotencyKeyInUse,
+        StorageNotOpen,
+        PreconditionFailed,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        MisdirectedRequest,
+        IdempotencyKeyReused,
+        UnknownJobType,
+        InvalidDependency,
+        InvalidSchedule,
+        UnsupportedByExecutor,
+    )
 }
 """Every error, by its technicalKey."""

@@ -66,7 +66,7 @@ class Unreachable:
 Observation = Running | Exited | Vanished | Unreachable
 
 
-class StartRefused(Exception):  # noqa: N818 - reads as an outcome, not as a mistake
+class StartRefused(Exception):
     """The attempt was not started and never will be by itself.
 
     `passing` tells whether a later attempt may succeed (a full disk) or not (no such command).
@@ -127,3 +127,6 @@ class Executor(Protocol):
 
     async def remove(self, job_id: str) -> None:
         """Delete the scratch folders and the output of all attempts of a job."""
+
+    async def kept(self) -> list[str]:
+        """Ids of all jobs of which scratch folders or output are kept."""

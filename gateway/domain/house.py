@@ -26,6 +26,8 @@ class Policy:
     """Shell patterns of images that may be named; empty = any."""
     volumes: frozenset[str] = frozenset()
     """Names that a volume's `source` may have."""
+    features: tuple[str, ...] = ()
+    """What getServiceInfo lists as features."""
     api_url: str = ""
     """Base address of the REST door, for running jobs; the paths of operations follow it."""
     soap_url: str = ""

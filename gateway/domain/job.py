@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.model import Maybe, Model
+from gateway.domain.model import STORED, Maybe, Model
 from gateway.domain.parts import (
     HIDDEN,
     Attachment,
@@ -68,12 +68,14 @@ def unique(key: Callable[[Any], Any], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _check_environment(variables: tuple[EnvironmentVariable, ...]) -> tuple[EnvironmentVariable, ...]:
+def _check_environment(
+    variables: tuple[EnvironmentVariable, ...], info: ValidationInfo
+) -> tuple[EnvironmentVariable, ...]:
     size = sum(len(v.name.encode()) + len((v.value or "").encode()) + 2 for v in variables)
     if size > MAX_ENVIRONMENT_BYTES:
         raise PydanticCustomError("environment_too_long", "the variables must not exceed 512 kB together")
     for variable in variables:
-        if variable.secret and variable.value == HIDDEN:
+        if variable.secret and variable.value == HIDDEN and info.context is not STORED:
             raise PydanticCustomError("masked_secret", "'***' cannot be the value of a secret")
     return variables
 
@@ -91,11 +93,11 @@ Tags = Annotated[tuple[ShortName, ...], Field(max_length=100), unique(lambda tag
 class JobStart(Model):
     """The request of startJob: what to run, and how."""
 
-    name: Maybe[JobName]
+    name: Maybe[JobName] = None
     """Name for people."""
-    description: Maybe[JobDescription]
+    description: Maybe[JobDescription] = None
     """What the job is for."""
-    type: Maybe[Name]
+    type: Maybe[Name] = None
     """A type of the catalogue (listJobTypes)."""
     docker_image_url: Annotated[Line, Limits(min_length=1, max_length=2048)]
     """The image that an executor of containers runs."""
@@ -103,17 +105,17 @@ class JobStart(Model):
     """One argument vector, as a container's command: the program, then its arguments."""
     environment_variables: Environment = ()
     """Variables for the job's process, 512 kB together."""
-    input_uri: Maybe[Uri]
+    input_uri: Maybe[Uri] = None
     """Where the input lies; handed to the job as JOB_INPUT_URI, never fetched by the gateway."""
-    result_storage_id: Maybe[Ident]
+    result_storage_id: Maybe[Ident] = None
     """The storage that the job writes results to; becomes `storageId`."""
     features_on: Annotated[tuple[JobStartFeature, ...], Field(max_length=10)] = ()
     """Switches of the start."""
-    domain: Maybe[Name]
+    domain: Maybe[Name] = None
     """The domain of the job, for the caller's own use."""
-    organization_id: Maybe[Ident]
+    organization_id: Maybe[Ident] = None
     """The organization that the job belongs to; the caller's own, unless the caller is admin."""
-    workspace_id: Maybe[Ident]
+    workspace_id: Maybe[Ident] = None
     """The workspace of the job, for the caller's own use."""
     job_dependencies: Annotated[tuple[JobDependency, ...], Field(max_length=8)] = ()
     """Jobs that must end first."""
@@ -134,25 +136,25 @@ class JobStart(Model):
     """Volumes of the operator's that the container sees."""
     attachments: Annotated[tuple[AttachmentLink, ...], Field(max_length=100)] = ()
     """Links to files that belong to the job."""
-    resource_request: Maybe[ResourceRequest]
+    resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time."""
-    main_label: Annotated[Maybe[Name], Field(deprecated=True)]
+    main_label: Annotated[Maybe[Name], Field(deprecated=True)] = None
     """The main label. Deprecated: use `labels`."""
-    expires_at: Maybe[Instant]
+    expires_at: Maybe[Instant] = None
     """When the job is deleted, once it is final; must lie ahead."""
-    client_id: Maybe[Ident]
+    client_id: Maybe[Ident] = None
     """The client on whose behalf the job runs."""
-    priority: Maybe[Priority]
+    priority: Maybe[Priority] = None
     """0 to 9; of the jobs that are ready the largest starts first. Default 5."""
-    not_before: Maybe[Instant]
+    not_before: Maybe[Instant] = None
     """The earliest start."""
-    timeout_seconds: Maybe[AttemptSeconds]
+    timeout_seconds: Maybe[AttemptSeconds] = None
     """The longest time that an attempt may run, from RUNNING on. Unset = any."""
-    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds]
+    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds] = None
     """The longest silence of a running job before it counts as DIED. Unset = none is expected."""
-    cancel_grace_seconds: Maybe[GraceSeconds]
+    cancel_grace_seconds: Maybe[GraceSeconds] = None
     """Seconds between the request to end and the kill. Default 30."""
-    retry_policy: Maybe[RetryPolicy]
+    retry_policy: Maybe[RetryPolicy] = None
     """Further attempts. Unset = one attempt."""
 
 
@@ -161,37 +163,37 @@ class Job(Model):
 
     id: JobId
     """UUID, ordered by time; set by the server."""
-    name: Maybe[JobName]
+    name: Maybe[JobName] = None
     """Name for people."""
-    description: Maybe[JobDescription]
+    description: Maybe[JobDescription] = None
     """What the job is for."""
-    type: Maybe[Name]
+    type: Maybe[Name] = None
     """The job's type in the catalogue."""
     job_status: JobStatus
     """How far the job is."""
-    last_job_status: Maybe[JobStatus]
+    last_job_status: Maybe[JobStatus] = None
     """The status before this one."""
-    message: Maybe[Message]
+    message: Maybe[Message] = None
     """Why the job is in this status, or what it last reported."""
     created_at: Instant
     """When it was accepted."""
     modified_at: Instant
     """When it last changed."""
-    started_at: Maybe[Instant]
+    started_at: Maybe[Instant] = None
     """When the latest attempt began to run."""
-    finished_at: Maybe[Instant]
+    finished_at: Maybe[Instant] = None
     """When the job became final."""
-    expires_at: Maybe[Instant]
+    expires_at: Maybe[Instant] = None
     """When the job is deleted, once it is final."""
     user: Name
     """The name of the key that started it, or of the schedule's creator."""
     organization_id: Ident
     """The organization that it belongs to."""
-    workspace_id: Maybe[Ident]
+    workspace_id: Maybe[Ident] = None
     """The workspace, as the caller named it."""
-    storage_id: Maybe[Ident]
+    storage_id: Maybe[Ident] = None
     """The storage that it writes results to."""
-    domain: Maybe[Name]
+    domain: Maybe[Name] = None
     """The domain, as the caller named it."""
     docker_image_url: Annotated[Line, Limits(min_length=1, max_length=2048)]
     """The image that an executor of containers runs."""
@@ -199,19 +201,19 @@ class Job(Model):
     """The argument vector."""
     environment_variables: tuple[EnvironmentVariable, ...] = ()
     """The job's own variables; secrets without their value."""
-    input_uri: Maybe[Uri]
+    input_uri: Maybe[Uri] = None
     """Where the input lies."""
-    report_uri: Maybe[Uri]
+    report_uri: Maybe[Uri] = None
     """Where a report lies; set by the job."""
-    result_data: Maybe[ResultData]
+    result_data: Maybe[ResultData] = None
     """The result in short; set by the job (updateResultData)."""
-    progress: Maybe[Progress]
+    progress: Maybe[Progress] = None
     """Percent done in the latest attempt, 0 to 100; set by the job."""
-    total_items: Maybe[Count]
+    total_items: Maybe[Count] = None
     """Items to do in the latest attempt; set by the job."""
-    processed_items: Maybe[Count]
+    processed_items: Maybe[Count] = None
     """Items done in the latest attempt; set by the job."""
-    failed_items: Maybe[Count]
+    failed_items: Maybe[Count] = None
     """Items that failed in the latest attempt; set by the job."""
     job_dependencies: tuple[JobDependency, ...] = ()
     """Jobs that had to end first."""
@@ -227,39 +229,39 @@ class Job(Model):
     """Files and links."""
     volumes: tuple[Volume, ...] = ()
     """Volumes of the operator's."""
-    resource_request: Maybe[ResourceRequest]
+    resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time, `xmxLimit` computed where it was left out."""
-    main_label: Annotated[Maybe[Name], Field(deprecated=True)]
+    main_label: Annotated[Maybe[Name], Field(deprecated=True)] = None
     """The main label. Deprecated: use `labels`."""
-    scheduled_job_id: Maybe[JobId]
+    scheduled_job_id: Maybe[JobId] = None
     """The schedule that started it."""
-    rerun_of: Maybe[JobId]
+    rerun_of: Maybe[JobId] = None
     """The job that it repeats."""
     priority: Priority
     """0 to 9, larger first."""
     attempt: Annotated[Int32, Limits(ge=0)]
     """Number of the latest attempt; 0 before the first."""
-    exit_code: Maybe[Int32]
+    exit_code: Maybe[Int32] = None
     """Exit code of the latest attempt; 128 + n after signal n."""
-    not_before: Maybe[Instant]
+    not_before: Maybe[Instant] = None
     """The earliest start."""
-    timeout_seconds: Maybe[AttemptSeconds]
+    timeout_seconds: Maybe[AttemptSeconds] = None
     """The longest time that an attempt may run."""
-    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds]
+    heartbeat_timeout_seconds: Maybe[HeartbeatSeconds] = None
     """The longest silence of a running job."""
-    cancel_grace_seconds: Maybe[GraceSeconds]
+    cancel_grace_seconds: Maybe[GraceSeconds] = None
     """Seconds between the request to end and the kill."""
-    retry_policy: Maybe[RetryPolicy]
+    retry_policy: Maybe[RetryPolicy] = None
     """Further attempts, defaults filled in."""
-    client_id: Maybe[Ident]
+    client_id: Maybe[Ident] = None
     """The client on whose behalf it runs."""
-    modified_by: Maybe[Name]
+    modified_by: Maybe[Name] = None
     """Who changed it last: the name of a key, `job`, `schedule:` and an id, or `gateway`."""
-    cancel_requested_at: Maybe[Instant]
+    cancel_requested_at: Maybe[Instant] = None
     """When a caller asked for its end while an engine held it."""
-    cancel_requested_by: Maybe[Name]
+    cancel_requested_by: Maybe[Name] = None
     """Who asked for its end."""
-    cancel_reason: Maybe[JobDescription]
+    cancel_reason: Maybe[JobDescription] = None
     """Why, in the caller's words."""
     version: Annotated[Int64, Limits(ge=1)]
     """Raised by one with every stored change; the ETag over REST."""
@@ -276,19 +278,19 @@ class JobEvent(Model):
     """When it happened."""
     kind: JobEventKind
     """What it tells."""
-    from_status: Maybe[JobStatus]
+    from_status: Maybe[JobStatus] = None
     """The status before; missing in the first entry."""
-    to_status: Maybe[JobStatus]
+    to_status: Maybe[JobStatus] = None
     """The status after."""
-    attempt: Maybe[Int32]
+    attempt: Maybe[Int32] = None
     """The attempt that it is about."""
-    exit_code: Maybe[Int32]
+    exit_code: Maybe[Int32] = None
     """The exit code of an attempt that ended."""
     actor: Name
     """Who did it: the name of a key, `job`, `schedule:` and an id, or `gateway`."""
     protocol: CallProtocol
     """The door through which it came."""
-    request_id: Maybe[Name]
+    request_id: Maybe[Name] = None
     """The request that did it."""
-    message: Maybe[Message]
+    message: Maybe[Message] = None
     """Why, or the outcome of an attempt."""

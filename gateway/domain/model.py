@@ -5,11 +5,14 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
 T = TypeVar("T")
+
+STORED = {"stored": True}
+"""The validation context of documents that the store gives back: their secrets are masked."""
 
 
 class Model(BaseModel):
@@ -29,9 +32,9 @@ class Model(BaseModel):
     )
 
     @classmethod
-    def read(cls, values: Any) -> Self:
+    def read(cls, values: Any, *, context: dict[str, bool] | None = None) -> Self:
         """Validate wire values (camelCase names). Raises pydantic's ValidationError."""
-        return cls.model_validate(values, by_alias=True, by_name=False)
+        return cls.model_validate(values, by_alias=True, by_name=False, context=context)
 
     def with_(self, **changes: Any) -> Self:
         """A copy with other values, which are trusted."""
@@ -48,8 +51,8 @@ class _NotNull:
         return inner
 
 
-Maybe = Annotated[T | None, _NotNull(), Field(default=None)]
-"""An optional member: None when it is missing; null on the wire is refused."""
+Maybe = Annotated[T | None, _NotNull()]
+"""An optional member, to be given the default None: missing is None, null on the wire is refused."""
 
 
 def dump(model: Model) -> bytes:
@@ -66,7 +69,7 @@ _MARKED_NUMBER = re.compile(rb'"\\u0000([-0-9.]+)"')
 
 def load(model: type["ModelT"], document: bytes | str) -> "ModelT":
     """The model of a document that `dump` wrote."""
-    return model.read(json.loads(document, parse_float=Decimal))
+    return model.read(json.loads(document, parse_float=Decimal), context=STORED)
 
 
 ModelT = TypeVar("ModelT", bound=Model)

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from gateway.domain.model import Maybe, Model
 from gateway.domain.scalars import (
     Count,
+    Flag,
     Instant,
     Int32,
     JobId,
@@ -39,9 +40,9 @@ class EnvironmentVariable(Model):
 
     name: Annotated[Name, AfterValidator(_check_variable_name)]
     """Name, without '='. Names that start with JOB_ or JOBS_ belong to the gateway."""
-    value: Maybe[Annotated[Text, Limits(max_length=32768)]]
+    value: Maybe[Annotated[Text, Limits(max_length=32768)]] = None
     """Value; a missing one is the empty text. The value of a secret is shown as three asterisks."""
-    secret: Maybe[bool]
+    secret: Maybe[Flag] = None
     """Whether the value is kept encrypted and never shown again. Default false."""
 
     @model_validator(mode="after")
@@ -56,7 +57,7 @@ class Label(Model):
 
     name: ShortName
     """Name, unique within the job."""
-    value: Maybe[Annotated[Line, Limits(max_length=255)]]
+    value: Maybe[Annotated[Line, Limits(max_length=255)]] = None
     """Value."""
 
 
@@ -79,7 +80,7 @@ class Volume(Model):
     """Where the container sees it: an absolute path, unique within the job."""
     source: Name
     """Name of an entry of the operator's setting VOLUMES; never a path of the host."""
-    read_only: Maybe[bool]
+    read_only: Maybe[Flag] = None
     """Whether the job may only read it. Default false."""
 
 
@@ -90,9 +91,9 @@ class JobMetric(Model):
     """Name of the metric."""
     value: Number
     """Value, in `unit`."""
-    unit: Maybe[Annotated[Line, Limits(max_length=64)]]
+    unit: Maybe[Annotated[Line, Limits(max_length=64)]] = None
     """Unit of the value, such as `seconds`."""
-    recorded_at: Maybe[Instant]
+    recorded_at: Maybe[Instant] = None
     """When it was measured; set by the server when the request leaves it out."""
 
 
@@ -101,7 +102,7 @@ class JobDependency(Model):
 
     job_id: JobId
     """Id of the other job, which must exist already."""
-    condition: Maybe[DependencyCondition]
+    condition: Maybe[DependencyCondition] = None
     """What must become of it. Default FINISHED."""
 
     @property
@@ -115,7 +116,7 @@ class Lock(Model):
 
     name: ShortName
     """Name of the lock."""
-    on_conflict: Maybe[LockConflictPolicy]
+    on_conflict: Maybe[LockConflictPolicy] = None
     """What happens when another job has a place in its queue. Default REJECT."""
 
     @property
@@ -143,15 +144,15 @@ Cores = Annotated[
 class ResourceRequest(Model):
     """Memory and processor time that a job asks for."""
 
-    memory_limit: Maybe[Megabytes]
+    memory_limit: Maybe[Megabytes] = None
     """The most memory it may use, in MB (2**20 bytes)."""
-    memory_request: Maybe[Megabytes]
+    memory_request: Maybe[Megabytes] = None
     """The memory it is planned with, in MB; at most `memoryLimit`."""
-    xmx_limit: Maybe[Megabytes]
+    xmx_limit: Maybe[Megabytes] = None
     """The heap of its Java machine, in MB; without it `memoryLimit` - 200 if that is positive."""
-    cpu_limit: Maybe[Cores]
+    cpu_limit: Maybe[Cores] = None
     """The most processor time it may use, in cores."""
-    cpu_request: Maybe[Cores]
+    cpu_request: Maybe[Cores] = None
     """The processor time it is planned with, in cores; at most `cpuLimit`."""
 
     @model_validator(mode="after")
@@ -169,33 +170,33 @@ class ResourceRequest(Model):
         return self
 
 
+def _check_factor(factor: Decimal) -> Decimal:
+    if not 1 <= factor <= 10:
+        raise PydanticCustomError("factor", "must be between 1 and 10")
+    return factor
+
+
 class RetryPolicy(Model):
     """How often and when an attempt that ended badly is followed by another."""
 
-    max_attempts: Maybe[Annotated[Int32, Limits(ge=1, le=100)]]
+    max_attempts: Maybe[Annotated[Int32, Limits(ge=1, le=100)]] = None
     """Attempts in all. Default 1."""
-    backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]]
+    backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]] = None
     """Seconds between the first attempt's end and the second attempt. Default 10."""
     backoff_factor: Maybe[
         Annotated[
             Number,
-            AfterValidator(lambda n: _check_factor(n)),
+            AfterValidator(_check_factor),
             WithJsonSchema({"type": "number", "minimum": 1, "maximum": 10}),
         ]
-    ]
+    ] = None
     """By how much each further wait is longer than the one before, 1 to 10. Default 2."""
-    max_backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]]
+    max_backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]] = None
     """The longest wait, in seconds. Default 3600."""
     retry_exit_codes: Annotated[
         tuple[Annotated[Int32, Limits(ge=1, le=255)], ...], Field(max_length=100)
     ] = ()
     """The exit codes after which another attempt is made; empty = after each but 0."""
-
-
-def _check_factor(factor: Decimal) -> Decimal:
-    if not 1 <= factor <= 10:
-        raise PydanticCustomError("factor", "must be between 1 and 10")
-    return factor
 
 
 def _check_media_type(media_type: str) -> str:
@@ -216,11 +217,11 @@ MediaType = Annotated[Name, AfterValidator(_check_media_type)]
 
 
 class AttachmentLink(Model):
-    """A file that lies elsewhere and belongs to the job. The gateway shows the address and never fetches it."""
+    """A file that lies elsewhere and belongs to the job; the gateway shows its address, never fetches it."""
 
     name: FileName
     """File name, without / and \\."""
-    content_type: Maybe[MediaType]
+    content_type: Maybe[MediaType] = None
     """Media type of the file."""
     uri: Uri
     """Where the file lies."""
@@ -233,13 +234,13 @@ class Attachment(Model):
     """Id, set by the server."""
     name: FileName
     """File name."""
-    content_type: Maybe[MediaType]
+    content_type: Maybe[MediaType] = None
     """Media type, as the sender named it."""
-    size: Maybe[Count]
+    size: Maybe[Count] = None
     """Length in bytes; only of stored files."""
-    sha256: Maybe[Name]
+    sha256: Maybe[Name] = None
     """SHA-256 of the bytes, in hexadecimal; only of stored files."""
-    uri: Maybe[Uri]
+    uri: Maybe[Uri] = None
     """Where the file lies; only of links."""
     created_at: Instant
     """When it was added."""
@@ -252,7 +253,7 @@ class JobTypeSearchResult(Model):
     """Name of the type, for startJob."""
     name: Name
     """Name for people."""
-    description: Maybe[Text]
+    description: Maybe[Text] = None
     """What jobs of the type do."""
     features_on: tuple[JobTypeFeature, ...] = ()
     """What jobs of the type can do."""

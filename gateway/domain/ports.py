@@ -1,4 +1,4 @@
-"""What the domain needs from outside: a store, a clock, a vault and a sealer. The executor has its own file."""
+"""What the domain needs from outside: a store, a clock, a vault, a sealer. The executor has its own file."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -88,6 +88,9 @@ class JobReader(Protocol):
     def remembered(self, organization_id: str, operation: str, key: str) -> Remembered | None:
         """The first request under an idempotency key."""
 
+    def oldest_remembered(self) -> datetime | None:
+        """When the oldest request under an idempotency key was made."""
+
     def key(self, key_id: str) -> KeyRecord | None:
         """An API key."""
 
@@ -99,7 +102,7 @@ class JobReader(Protocol):
 
 
 class JobWriter(JobReader, Protocol):
-    """What can be read and written in one transaction. Nothing of it is seen by others before it is durable."""
+    """What can be read and written in one transaction. Nothing of it is seen before it is durable."""
 
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""
@@ -120,7 +123,7 @@ class JobWriter(JobReader, Protocol):
         """Store that the outcome of a dependency is decided."""
 
     def take_place(self, job_id: str, organization_id: str, lock: str) -> None:
-        """Give a job the last place in the queue of a lock; in an empty queue it is first."""
+        """Give a job the last place in the queue of a lock."""
 
     def give_up_places(self, job_id: str) -> list[str]:
         """Take a job out of the queues of its locks; ids of the jobs that are first in one now."""
@@ -132,7 +135,7 @@ class JobWriter(JobReader, Protocol):
         """Keep the first request under an idempotency key."""
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Remove requests first made before an instant; how many were removed."""
+        """Remove requests first made before an instant; how many."""
 
     def insert_key(self, key: KeyRecord) -> None:
         """Store a new API key. Raises Conflict when the organization has a valid one of that name."""
@@ -160,7 +163,7 @@ class JobStore(Protocol):
         """Run a unit of work that reads; `long` when it may take more than a millisecond."""
 
     def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
-        """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises."""
+        """Run a unit of work that writes: durable when this returns, undone whole when it raises."""
 
     def listen(self, listener: Callable[[Change], Any]) -> None:
         """Have a function called on the event loop after each durable change of a job."""

@@ -11,6 +11,7 @@ from gateway.domain.parts import JobTypeSearchResult
 from gateway.domain.scalars import (
     Count,
     Cursor,
+    Flag,
     Ident,
     Instant,
     Int32,
@@ -36,42 +37,43 @@ PageLimit = Annotated[Int32, Limits(ge=1, le=100)]
 class JobQuery(Model):
     """Which jobs to list. Filters are combined with AND, the values of one filter with OR."""
 
-    user: Maybe[Name]
+    user: Maybe[Name] = None
     """Only jobs of this user."""
-    organization_id: Maybe[Ident]
+    organization_id: Maybe[Ident] = None
     """Only jobs of this organization; a foreign one gives an empty page, unless the caller is admin."""
-    storage_id: Maybe[Ident]
+    storage_id: Maybe[Ident] = None
     """Only jobs that write to this storage."""
     job_type: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
     """Only jobs of these types."""
-    sort: Maybe[Annotated[Line, Field(pattern=r"^[+\- ]?createdAt$")]]
+    sort: Maybe[Annotated[Line, Field(pattern=r"^[+\- ]?createdAt$")]] = None
     """`createdAt` or `+createdAt` (oldest first, the default) or `-createdAt`."""
     job_status: Annotated[tuple[JobStatus, ...], Field(max_length=50)] = ()
     """Only jobs in these statuses."""
-    start_after: Maybe[Cursor]
+    start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""
     limit: PageLimit = 50
     """The most jobs on the page, 1 to 100. Default 50."""
     tag: Annotated[tuple[ShortName, ...], Field(max_length=100)] = ()
     """Only jobs with one of these tags, or with all of them, see `tagsConjunction`."""
-    tags_conjunction: Maybe[bool]
+    tags_conjunction: Maybe[Flag] = None
     """Whether a job must carry every tag. Default false."""
     features_on: Annotated[tuple[JobReadFeature, ...], Field(max_length=10)] = ()
     """Switches of the reading."""
-    dependent_job_id: Maybe[JobId]
+    dependent_job_id: Maybe[JobId] = None
     """Only the jobs that depend on this job; needs `storageId` and `jobType`."""
-    created_after: Maybe[Instant]
+    created_after: Maybe[Instant] = None
     """Only jobs created at this instant or later."""
-    created_before: Maybe[Instant]
+    created_before: Maybe[Instant] = None
     """Only jobs created before this instant."""
-    scheduled_job_id: Maybe[JobId]
+    scheduled_job_id: Maybe[JobId] = None
     """Only the runs of this schedule."""
     label: Annotated[
         tuple[Annotated[Line, Limits(min_length=1, max_length=384)], ...], Field(max_length=50)
     ] = ()
     """Only jobs that have all of these labels, each written `name=value`."""
-    text: Maybe[Annotated[Text, Limits(max_length=250)]]
-    """Only jobs whose name or description has, for each word here of 3 characters or more, one that begins with it; case does not matter."""
+    text: Maybe[Annotated[Text, Limits(max_length=250)]] = None
+    """Only jobs whose name or description has, for each word here of 3 characters or more, a word that
+    begins with it; case does not matter."""
 
     @property
     def descending(self) -> bool:
@@ -96,7 +98,7 @@ class JobQuery(Model):
 
 
 def words(text: str, *, least: int = 3) -> tuple[str, ...]:
-    """The words of a text, without case, each once: runs of letters and digits of at least `least` characters."""
+    """The words of a text, without case, each once: runs of at least `least` letters and digits."""
     runs = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
     return tuple(dict.fromkeys(run for run in runs if len(run) >= least))
 
@@ -106,9 +108,9 @@ class JobPage(Model):
 
     jobs: tuple[Job, ...] = ()
     """The jobs, ordered by `createdAt` and id."""
-    next_start_after: Maybe[Cursor]
+    next_start_after: Maybe[Cursor] = None
     """Where the next page starts; missing on the last page."""
-    total: Maybe[Count]
+    total: Maybe[Count] = None
     """Number of all jobs that match; only with NUMBER_OF_TOTAL."""
     limit: PageLimit
     """The limit that was in force."""
@@ -119,7 +121,7 @@ class JobTypeQuery(Model):
 
     feature_on: Annotated[tuple[JobTypeFeature, ...], Field(max_length=10)] = ()
     """Only types with all of these features."""
-    start_after: Maybe[Cursor]
+    start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""
     limit: PageLimit = 50
     """The most types on the page, 1 to 100. Default 50."""
@@ -130,7 +132,7 @@ class JobTypePage(Model):
 
     jobs: tuple[JobTypeSearchResult, ...] = ()
     """The types, ordered by name."""
-    next_start_after: Maybe[Cursor]
+    next_start_after: Maybe[Cursor] = None
     """Where the next page starts; missing on the last page."""
     limit: PageLimit
     """The limit that was in force."""
@@ -139,7 +141,7 @@ class JobTypePage(Model):
 class PageQuery(Model):
     """Which part of a list to show."""
 
-    start_after: Maybe[Cursor]
+    start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""
     limit: PageLimit = 50
     """The most entries on the page, 1 to 100. Default 50."""
@@ -150,7 +152,7 @@ class JobEventPage(Model):
 
     events: tuple[JobEvent, ...] = ()
     """The entries, oldest first."""
-    next_start_after: Maybe[Cursor]
+    next_start_after: Maybe[Cursor] = None
     """Where the next page starts; missing on the last page."""
     limit: PageLimit
     """The limit that was in force."""
@@ -161,7 +163,7 @@ class WaitQuery(Model):
 
     timeout_seconds: Annotated[Int32, Limits(ge=0, le=60)] = 30
     """The longest wait in seconds, 0 to 60. Default 30."""
-    version: Maybe[Annotated[Int64, Limits(ge=0)]]
+    version: Maybe[Annotated[Int64, Limits(ge=0)]] = None
     """Return as soon as the job's version is another than this one; without it, when the job is final."""
 
 
@@ -173,13 +175,13 @@ class OutputQuery(Model):
 
     stream: OutputChannel = OutputChannel.STDOUT
     """Which of the two streams. Default STDOUT."""
-    attempt: Maybe[Annotated[Int32, Limits(ge=1)]]
+    attempt: Maybe[Annotated[Int32, Limits(ge=1)]] = None
     """Which attempt; without it the latest."""
-    offset: Maybe[Count]
+    offset: Maybe[Count] = None
     """Bytes to skip. Default 0. Not together with `tail`."""
     limit: Annotated[Int32, Limits(ge=1, le=MAX_OUTPUT_BYTES)] = 65536
     """The most bytes to return, 1 to 1048576. Default 65536."""
-    tail: Maybe[bool]
+    tail: Maybe[Flag] = None
     """Whether to return the last `limit` bytes. Default false."""
 
     @model_validator(mode="after")
@@ -202,9 +204,9 @@ class JobOutput(Model):
     """The offset to go on with; it lies behind bytes that were dropped."""
     content: Text
     """The piece as UTF-8 text; what is no text of XML becomes U+FFFD."""
-    truncated: bool
+    truncated: Flag
     """Whether bytes between this piece and the next were dropped, because the stream passed its bound."""
-    complete: bool
+    complete: Flag
     """Whether the attempt has ended and nothing follows."""
 
 
@@ -244,4 +246,4 @@ class ServiceInfo(Model):
     limits: tuple[ServiceLimit, ...] = ()
     """Limits in force."""
     features: tuple[Name, ...] = ()
-    """Names of the operations that are there."""
+    """Names of the features that are there."""

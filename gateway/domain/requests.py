@@ -56,9 +56,9 @@ class Patch(Model):
 class JobFields(Patch):
     """The fields of a job that a caller may change."""
 
-    name: Maybe[JobName]
+    name: Maybe[JobName] = None
     """The new name; the empty text is a name, too."""
-    description: Maybe[JobDescription]
+    description: Maybe[JobDescription] = None
     """The new description; the empty text is a description, too."""
     clear: Annotated[tuple[JobField, ...], Field(max_length=10)] = ()
     """Fields to unset."""
@@ -67,26 +67,26 @@ class JobFields(Patch):
 class JobCancellation(Model):
     """Why and how fast to end a job."""
 
-    reason: Maybe[JobDescription]
+    reason: Maybe[JobDescription] = None
     """Why, for the history."""
-    grace_seconds: Maybe[GraceSeconds]
+    grace_seconds: Maybe[GraceSeconds] = None
     """Seconds between the request to end and the kill; without it the job's `cancelGraceSeconds`."""
 
 
 class JobProgress(Model):
     """How far a job is. What is missing stays as it is. It counts as the job's heartbeat."""
 
-    progress: Maybe[Progress]
+    progress: Maybe[Progress] = None
     """Percent done, 0 to 100."""
-    total_items: Maybe[Count]
+    total_items: Maybe[Count] = None
     """Items to do."""
-    processed_items: Maybe[Count]
+    processed_items: Maybe[Count] = None
     """Items done."""
-    failed_items: Maybe[Count]
+    failed_items: Maybe[Count] = None
     """Items that failed."""
-    message: Maybe[Message]
+    message: Maybe[Message] = None
     """What the job does now."""
-    report_uri: Maybe[Uri]
+    report_uri: Maybe[Uri] = None
     """Where a report lies."""
 
 

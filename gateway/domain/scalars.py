@@ -50,7 +50,7 @@ class Limits:
         return schema
 
 
-def _refuse_char(text: str, found: "re.Match[str]") -> PydanticCustomError:
+def _refuse_char(found: "re.Match[str]") -> PydanticCustomError:
     return PydanticCustomError(
         "forbidden_character",
         "must not contain the character U+{code} (at position {position})",
@@ -60,13 +60,13 @@ def _refuse_char(text: str, found: "re.Match[str]") -> PydanticCustomError:
 
 def _check_text(text: str) -> str:
     if found := _NO_XML_CHAR.search(text):
-        raise _refuse_char(text, found)
+        raise _refuse_char(found)
     return text
 
 
 def _check_line(text: str) -> str:
     if found := _NO_LINE_CHAR.search(text) or _NO_XML_CHAR.search(text):
-        raise _refuse_char(text, found)
+        raise _refuse_char(found)
     return text
 
 
@@ -99,6 +99,10 @@ JobId = Annotated[Line, Limits(min_length=1, max_length=64)]
 
 Cursor = Annotated[Line, Limits(min_length=1, max_length=2048)]
 """What nextStartAfter of the page before said."""
+
+
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false."""
 
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")

@@ -1,15 +1,318 @@
-"""startJob and rerunJob."""
-from gateway.domain.call import Call
+"""startJob and rerunJob: from a request to a stored job that waits or is scheduled."""
+
+import fnmatch
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from gateway.domain import states
+from gateway.domain.access import changeable, commit
+from gateway.domain.call import Call, Cause
+from gateway.domain.ending import end_job, holds
+from gateway.domain.errors import (
+    Forbidden,
+    InvalidDependency,
+    JobNotFinal,
+    JobNotFound,
+    LockHeld,
+    Problem,
+    TooManyRequests,
+    UnknownJobType,
+    UnsupportedByExecutor,
+    ValidationFailed,
+)
+from gateway.domain.history import note
 from gateway.domain.house import House
-from gateway.domain.job import Job, JobStart
-from gateway.domain.record import Stored
+from gateway.domain.identity import job_key, new_job_id
+from gateway.domain.job import DEFAULT_GRACE_SECONDS, DEFAULT_PRIORITY, Job, JobStart
+from gateway.domain.parts import HIDDEN, Attachment, EnvironmentVariable, RetryPolicy
+from gateway.domain.ports import JobWriter
+from gateway.domain.record import JobRecord, Stored
+from gateway.domain.waiting import settle
+from gateway.domain.words import (
+    FINAL,
+    DependencyCondition,
+    FeatureSupport,
+    JobEventKind,
+    JobStartFeature,
+    JobStatus,
+    LockConflictPolicy,
+)
+
+DEFAULT_RETRY_POLICY = RetryPolicy(
+    max_attempts=1, backoff_seconds=10, backoff_factor=Decimal(2), max_backoff_seconds=3600
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A request to start a job, with what the caller does not say."""
+
+    start: JobStart
+    user: str
+    organization_id: str
+    cause: Cause
+    secrets: dict[str, str]
+    """Values of the secret variables, by name, in the clear; held in memory only."""
+    rerun_of: str | None = None
 
 
 async def start_job(house: House, call: Call, *, job: JobStart) -> Stored[Job]:
-    """Start."""
-    raise NotImplementedError
+    """Start a job. It is stored durably before the reply, which shows it WAITING (for a dependency, a lock or
+    `notBefore`) or SCHEDULED; a job whose dependency can no longer hold comes back CANCELED. What the request
+    leaves out is taken from its type in the catalogue.
+    """
+    organization_id = job.organization_id or call.caller.organization_id
+    if organization_id != call.caller.organization_id and not call.caller.is_admin:
+        raise Forbidden(f"the caller does not belong to organization '{organization_id}'")
+    secrets = {v.name: v.value or "" for v in job.environment_variables if v.secret}
+    order = Order(
+        start=job,
+        user=call.caller.name,
+        organization_id=organization_id,
+        cause=Cause.of(call),
+        secrets=secrets,
+    )
+    return await commit(house, call, lambda tx, now: create_job(house, tx, order, now))
 
 
 async def rerun_job(house: House, call: Call, *, job_id: str) -> Stored[Job]:
-    """Rerun."""
-    raise NotImplementedError
+    """Start a final job once more, as a new job of the caller: the same request with its secrets and locks,
+    without `notBefore`, `expiresAt` and dependencies. Later changes of name and tags are not carried over.
+    """
+
+    def work(tx: JobWriter, now: datetime) -> JobRecord:
+        old = changeable(tx, call, job_id).job
+        if old.job_status not in FINAL:
+            raise JobNotFinal(f"job {old.id} is {old.job_status}; only a final job can be run again")
+        start = tx.request(old.id)
+        if start is None:
+            raise JobNotFound(f"the request of job {old.id} is not kept any more")
+        start = start.with_(not_before=None, expires_at=None, job_dependencies=())
+        sealed = tx.secrets(old.id)
+        order = Order(
+            start=start,
+            user=call.caller.name,
+            organization_id=old.organization_id,
+            cause=Cause.of(call),
+            secrets={
+                name: house.vault.open(value, context=secret_context(old.id, name))
+                for name, value in sealed.items()
+            },
+            rerun_of=old.id,
+        )
+        return create_job(house, tx, order, now)
+
+    return await commit(house, call, work)
+
+
+def secret_context(job_id: str, name: str) -> str:
+    """What binds a sealed value to its job and variable."""
+    return f"job/{job_id}/{name}"
+
+
+def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobRecord:
+    """Store a new job with its request, secrets, dependencies and places in the queues of its locks.
+
+    Raises the errors of startJob; nothing is stored then.
+    """
+    start = _with_defaults(house, order.start)
+    _check(house, start, now)
+    limit = house.policy.max_not_final
+    if limit and tx.count_not_final(order.organization_id) >= limit:
+        raise TooManyRequests(
+            f"organization '{order.organization_id}' has {limit} jobs that have not ended",
+            retry_after_seconds=5,
+        )
+    job_id = new_job_id(now)
+    broken = _read_dependencies(tx, start, order.organization_id)
+    if broken.doomed is None:
+        _check_locks(tx, start, order.organization_id)
+    masked = start.with_(environment_variables=tuple(_masked(v) for v in start.environment_variables))
+    record = JobRecord(job=_new_job(job_id, masked, order, now), wake_at=start.not_before)
+    record = record.with_(job=states.change(record.job, JobStatus.PERSISTED, at=now, message=None))
+    sealed = {
+        name: house.vault.seal(value, context=secret_context(job_id, name))
+        for name, value in order.secrets.items()
+    }
+    tx.insert_job(record, request=masked, secrets=sealed)
+    record = note(tx, record, JobEventKind.STATUS, cause=order.cause, at=now, to_status=JobStatus.PERSISTED)
+    for other, condition, open_ in broken.dependencies:
+        tx.depend(job_id, other, condition, open=open_)
+    if start.result_storage_id and JobStartFeature.SKIP_RESULTS_INITIALIZATION not in start.features_on:
+        tx.open_storage(order.organization_id, start.result_storage_id, now)
+    if broken.doomed is not None:
+        return end_job(
+            tx,
+            record,
+            JobStatus.CANCELED,
+            cause=order.cause,
+            now=now,
+            message=broken.doomed,
+            retention_days=house.policy.retention_days,
+        )
+    for lock in start.locks:
+        tx.take_place(job_id, order.organization_id, lock.name)
+    record = settle(tx, record, cause=order.cause, now=now)
+    tx.save_job(record)
+    return record
+
+
+def _with_defaults(house: House, start: JobStart) -> JobStart:
+    """The request with what its type in the catalogue and the contract say where it is silent."""
+    defaults: dict[str, Any] = {}
+    if start.type is not None:
+        kind = house.catalogue.get(start.type)
+        if kind is None:
+            problem = Problem(("job", "type"), f"there is no job type '{start.type}'")
+            raise UnknownJobType(problem.detail, problems=[problem])
+        if not start.commands:
+            defaults["commands"] = kind.commands
+        for name in (
+            "resource_request",
+            "timeout_seconds",
+            "heartbeat_timeout_seconds",
+            "cancel_grace_seconds",
+            "retry_policy",
+        ):
+            if getattr(start, name) is None:
+                defaults[name] = getattr(kind, name)
+    return start.with_(**defaults)
+
+
+def _check(house: House, start: JobStart, now: datetime) -> None:
+    """What the models cannot check by themselves."""
+    refused = [
+        Problem(("job", name), f"the executor '{house.executor.name}' refuses {what}")
+        for name, what in (("volumes", "volumes"), ("commands", "a job without commands"))
+        if house.executor.support.get(name) is FeatureSupport.REFUSED
+        and bool(getattr(start, name)) is (name == "volumes")
+    ]
+    if refused:
+        raise UnsupportedByExecutor("; ".join(problem.detail for problem in refused), problems=refused)
+    problems = []
+    if start.expires_at is not None and start.expires_at <= now:
+        problems.append(Problem(("job", "expiresAt"), "must lie ahead"))
+    images = house.policy.allowed_images
+    if images and not any(fnmatch.fnmatchcase(start.docker_image_url, image) for image in images):
+        problems.append(Problem(("job", "dockerImageUrl"), "is none of the images that may be used here"))
+    for index, volume in enumerate(start.volumes):
+        if volume.source not in house.policy.volumes:
+            detail = f"there is no volume '{volume.source}'"
+            problems.append(Problem(("job", "volumes", index, "source"), detail))
+    if problems:
+        raise ValidationFailed("the request has wrong fields", problems=problems)
+
+
+@dataclass(frozen=True)
+class _Dependencies:
+    dependencies: list[tuple[str, DependencyCondition, bool]]
+    """Id, condition, and whether the outcome is open."""
+    doomed: str | None
+    """Why the job can never run, if so."""
+
+
+def _read_dependencies(tx: JobWriter, start: JobStart, organization_id: str) -> _Dependencies:
+    found: dict[str, tuple[str, DependencyCondition, bool]] = {}
+    problems = []
+    doomed = None
+    for index, dependency in enumerate(start.job_dependencies):
+        path = ("job", "jobDependencies", index, "jobId")
+        try:
+            other_id = job_key(dependency.job_id)
+        except JobNotFound:
+            other_id = ""
+        other = tx.job(other_id) if other_id else None
+        if other is None or other.job.organization_id != organization_id:
+            problems.append(Problem(path, f"there is no job '{dependency.job_id}' to depend on"))
+            continue
+        if other_id in found:
+            problems.append(Problem(path, f"job {other_id} is named twice"))
+            continue
+        status = other.job.job_status
+        if status in FINAL and not holds(dependency.needs, status):
+            doomed = doomed or f"depends on job {other_id}, which ended {status}"
+        found[other_id] = (other_id, dependency.needs, status not in FINAL)
+    if problems:
+        raise InvalidDependency("; ".join(problem.detail for problem in problems), problems=problems)
+    # A job that will never run decides nothing later.
+    closed = [(other_id, needs, open_ and doomed is None) for other_id, needs, open_ in found.values()]
+    return _Dependencies(closed, doomed)
+
+
+def _check_locks(tx: JobWriter, start: JobStart, organization_id: str) -> None:
+    problems = []
+    for index, lock in enumerate(start.locks):
+        holder = tx.lock_holder(organization_id, lock.name)
+        if holder is not None and lock.policy is LockConflictPolicy.REJECT:
+            problems.append(
+                Problem(("job", "locks", index, "name"), f"the lock '{lock.name}' is held by job {holder}")
+            )
+    if problems:
+        raise LockHeld("; ".join(problem.detail for problem in problems), problems=problems)
+
+
+def _masked(variable: EnvironmentVariable) -> EnvironmentVariable:
+    return variable.with_(value=HIDDEN) if variable.secret else variable
+
+
+_SAME = (
+    "name",
+    "description",
+    "type",
+    "docker_image_url",
+    "commands",
+    "environment_variables",
+    "input_uri",
+    "domain",
+    "workspace_id",
+    "labels",
+    "tags",
+    "volumes",
+    "main_label",
+    "expires_at",
+    "client_id",
+    "not_before",
+    "timeout_seconds",
+    "heartbeat_timeout_seconds",
+)
+"""The members that a job takes from its request as they are."""
+
+
+def _new_job(job_id: str, start: JobStart, order: Order, now: datetime) -> Job:
+    taken: dict[str, Any] = {name: value for name in _SAME if (value := getattr(start, name)) is not None}
+    resources = start.resource_request
+    if resources is not None and resources.model_dump(exclude_none=True):
+        taken["resource_request"] = resources.with_heap()
+    taken |= {"storage_id": start.result_storage_id} if start.result_storage_id else {}
+    taken |= {"rerun_of": order.rerun_of} if order.rerun_of else {}
+    policy = start.retry_policy or RetryPolicy()
+    given = {name: value for name, value in policy if value is not None}
+    return Job(
+        id=job_id,
+        job_status=JobStatus.CREATED,
+        created_at=now,
+        modified_at=now,
+        modified_by=order.user,
+        user=order.user,
+        organization_id=order.organization_id,
+        job_dependencies=tuple(d.with_(condition=d.needs) for d in start.job_dependencies),
+        locks=tuple(lock.with_(on_conflict=lock.policy) for lock in start.locks),
+        attachments=tuple(
+            Attachment(
+                id=f"link-{number}",
+                created_at=now,
+                **{name: value for name, value in link if value is not None},
+            )
+            for number, link in enumerate(start.attachments, 1)
+        ),
+        priority=DEFAULT_PRIORITY if start.priority is None else start.priority,
+        attempt=0,
+        cancel_grace_seconds=(
+            DEFAULT_GRACE_SECONDS if start.cancel_grace_seconds is None else start.cancel_grace_seconds
+        ),
+        retry_policy=DEFAULT_RETRY_POLICY.with_(**given),
+        version=1,
+        **taken,
+    )

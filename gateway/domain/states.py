@@ -24,7 +24,7 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
 """What each status may become; a final status becomes nothing."""
 
 
-class ForbiddenTransition(Exception):  # noqa: N818 - a mistake in the program, never told to a caller
+class ForbiddenTransition(Exception):
     """The table has no such row."""
 
 

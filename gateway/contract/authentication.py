@@ -1,0 +1,81 @@
+"""Who a request comes from: the holder of a key, a running job with its token, or anyone on a gateway
+without keys.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.domain.call import JOB_ACTOR, Caller
+from gateway.domain.errors import JobsError, Unauthorized
+from gateway.domain.house import House
+from gateway.domain.keys import DEFAULT_ORGANIZATION, key_id, opens
+from gateway.domain.ports import JobWriter
+from gateway.domain.record import KeyRecord
+from gateway.domain.tokens import admits, attempt_of
+from gateway.domain.words import Role
+
+ANONYMOUS = Caller(name="anonymous", role=Role.ADMIN, organization_id=DEFAULT_ORGANIZATION)
+"""The caller of a gateway without keys, which serves loopback alone."""
+
+_TOUCH_EVERY = timedelta(minutes=1)
+_log = logging.getLogger("gateway.keys")
+
+
+class Authentication:
+    """Finds the caller behind a secret. Every call looks into the store, so a revoked key stops at once."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._touched: dict[str, datetime] = {}
+        self._touching: set[asyncio.Task[None]] = set()
+
+    async def caller(self, secret: str | None) -> Caller:
+        """The caller. Raises Unauthorized."""
+        if secret is None:
+            if await self._house.store.read(lambda tx: tx.has_keys()):
+                raise Unauthorized("a key is needed: X-API-KEY, Authorization: Bearer, or Basic")
+            return ANONYMOUS
+        if attempt := attempt_of(secret):
+            record = await self._house.store.read(lambda tx: tx.job(attempt.job_id))
+            if record is None or record.attempt != attempt or not admits(record, secret):
+                raise Unauthorized("the token belongs to no running attempt")
+            self._house.heartbeats.beat(attempt.job_id, self._house.clock.monotonic())
+            return Caller(
+                name=JOB_ACTOR,
+                role=Role.OPERATOR,
+                organization_id=record.job.organization_id,
+                attempt=attempt,
+            )
+        return await self._holder(secret)
+
+    async def _holder(self, secret: str) -> Caller:
+        found = key_id(secret)
+        now = self._house.clock.now()
+        key = await self._house.store.read(lambda tx: tx.key(found)) if found else None
+        if key is None or not opens(key, secret, now):
+            raise Unauthorized("the key is not valid")
+        self._touch(key, now)
+        return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
+
+    def _touch(self, key: KeyRecord, now: datetime) -> None:
+        """Note the use of a key, at most once a minute, without making the caller wait."""
+        last = self._touched.get(key.id, key.last_used_at)
+        if last is not None and now - last < _TOUCH_EVERY:
+            return
+        self._touched[key.id] = now
+        task = asyncio.ensure_future(self._write_touch(key.id, now))
+        self._touching.add(task)
+        task.add_done_callback(self._touching.discard)
+
+    async def _write_touch(self, found: str, now: datetime) -> None:
+        def work(tx: JobWriter) -> None:
+            key = tx.key(found)
+            if key is not None:
+                tx.save_key(replace(key, last_used_at=now))
+
+        try:
+            await self._house.store.write(work)
+        except JobsError as error:
+            _log.warning("the use of key %s could not be noted: %s", found, error.reason)

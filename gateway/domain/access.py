@@ -1,0 +1,105 @@
+"""What a caller may see and change, and the one way in which operations write."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.domain.call import Call, Cause
+from gateway.domain.errors import (
+    IdempotencyKeyReused,
+    JobNotFound,
+    PreconditionFailed,
+)
+from gateway.domain.history import save
+from gateway.domain.house import House
+from gateway.domain.identity import job_key
+from gateway.domain.job import Job
+from gateway.domain.model import dump
+from gateway.domain.ports import JobReader, JobWriter
+from gateway.domain.record import JobRecord, Remembered, Stored
+
+
+def sees(call: Call, organization_id: str) -> bool:
+    """Whether what belongs to an organization is there for the caller."""
+    return call.caller.is_admin or call.caller.organization_id == organization_id
+
+
+def job_not_found(job_id: str) -> JobNotFound:
+    """The same error for a job that never was, was deleted, or belongs to another organization."""
+    return JobNotFound(f"there is no job '{job_id}'")
+
+
+def visible(tx: JobReader, call: Call, job_id: str) -> JobRecord:
+    """A job that the caller may see. Raises JobNotFound."""
+    record = tx.job(job_key(job_id))
+    if record is None or not sees(call, record.job.organization_id):
+        raise job_not_found(job_id)
+    return record
+
+
+def changeable(tx: JobReader, call: Call, job_id: str) -> JobRecord:
+    """A job that the caller may change. Raises JobNotFound, PreconditionFailed (If-Match)."""
+    record = visible(tx, call, job_id)
+    if call.if_match is not None and not call.if_match.admits(record.job.version):
+        raise PreconditionFailed(f"job {record.job.id} has version {record.job.version}")
+    return record
+
+
+def as_stored(record: JobRecord) -> Stored[Job]:
+    """A record as replies show it."""
+    job = record.job
+    return Stored(Job, job.id, job.organization_id, job.version, dump(job))
+
+
+async def commit(house: House, call: Call, work: Callable[[JobWriter, datetime], JobRecord]) -> Stored[Job]:
+    """Run a unit of work that changes one job; under an idempotency key only the first time.
+
+    A repeat gets the job as it is now. Raises IdempotencyKeyReused for another request under the same key,
+    JobNotFound when the job was deleted since.
+    """
+
+    def unit(tx: JobWriter) -> Stored[Job]:
+        now = house.clock.now()
+        once, organization_id = call.once, call.caller.organization_id
+        if once is not None:
+            first = tx.remembered(organization_id, once.operation, once.key)
+            if first is not None:
+                return _repeated(tx, call, first)
+        record = work(tx, now)
+        if once is not None:
+            tx.remember(
+                Remembered(
+                    organization_id=organization_id,
+                    operation=once.operation,
+                    key=once.key,
+                    fingerprint=once.fingerprint,
+                    at=now,
+                    job_id=record.job.id,
+                )
+            )
+        return as_stored(record)
+
+    return await house.store.write(unit)
+
+
+def _repeated(tx: JobWriter, call: Call, first: Remembered) -> Stored[Job]:
+    assert call.once is not None
+    if first.fingerprint != call.once.fingerprint:
+        raise IdempotencyKeyReused(f"the idempotency key '{first.key}' was used for another request")
+    job_id = str(first.job_id)
+    document = tx.document(job_id)
+    if document is None or not sees(call, document.organization_id):
+        raise job_not_found(job_id)
+    return document
+
+
+async def edit(
+    house: House, call: Call, job_id: str, change: Callable[[JobWriter, JobRecord, datetime], JobRecord]
+) -> Stored[Job]:
+    """Change a job; a change that leaves everything as it is raises no version."""
+
+    def work(tx: JobWriter, now: datetime) -> JobRecord:
+        record = changeable(tx, call, job_id)
+        changed = change(tx, record, now)
+        return record if changed == record else save(tx, changed, cause=Cause.of(call), at=now)
+
+    return await commit(house, call, work)

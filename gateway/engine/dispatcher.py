@@ -1,0 +1,110 @@
+"""Claims scheduled jobs while there is room, and starts their attempts."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from gateway.domain import attempts
+from gateway.domain.attempts import Ended
+from gateway.domain.errors import JobsError
+from gateway.domain.executor import AttemptKey, Launch, StartRefused
+from gateway.domain.house import House
+from gateway.domain.outcome import outcome_of_refusal
+from gateway.domain.ports import JobReader, JobWriter, VaultError
+from gateway.domain.record import JobRecord
+
+_BATCH = 64
+_log = logging.getLogger("gateway.engine")
+
+
+class Dispatcher:
+    """SCHEDULED -> RUNNING."""
+
+    def __init__(self, house: House, *, follow: Callable[[JobRecord], None]) -> None:
+        self._house = house
+        self._follow = follow
+        """Told of each attempt that runs."""
+
+    async def tick(self) -> float | None:
+        """Claim and start what there is room for, until the queue is empty or all places are taken."""
+        while claimed := await self._claim():
+            await self.start(claimed)
+        return None
+
+    async def start(self, records: list[JobRecord]) -> None:
+        """Start claimed attempts. The executor finds again what was started before, so that a gateway which
+        stopped between starting and storing the handle starts nothing twice.
+        """
+        await asyncio.gather(*(self._start_one(record) for record in records))
+
+    async def _claim(self) -> list[JobRecord]:
+        def look(tx: JobReader) -> bool:
+            return bool(self._candidates(tx))
+
+        def work(tx: JobWriter) -> list[JobRecord]:
+            now = self._house.clock.now()
+            found = (attempts.claim(self._house, tx, job_id, now) for job_id in self._candidates(tx))
+            return [record for record in found if record is not None]
+
+        if not await self._house.store.read(look):
+            return []
+        return await self._house.store.write(work)
+
+    def _candidates(self, tx: JobReader) -> list[str]:
+        """Ids of the jobs to start now, so that no limit is passed."""
+        policy = self._house.policy
+        held = tx.count_claimed()
+        room = _BATCH
+        if policy.max_running_jobs:
+            room = min(room, policy.max_running_jobs - sum(held.values()))
+        if room <= 0:
+            return []
+        if not policy.max_running:
+            return tx.queue(room)
+        chosen: list[str] = []
+        full = {name for name, count in held.items() if count >= policy.max_running}
+        while len(chosen) < room:
+            # One at a time: each choice may fill its organization's share.
+            following = [i for i in tx.queue(room, skip_organizations=sorted(full)) if i not in chosen]
+            if not following:
+                break
+            for job_id in following[: room - len(chosen)]:
+                document = tx.document(job_id)
+                name = document.organization_id if document else ""
+                if held.get(name, 0) >= policy.max_running:
+                    full.add(name)
+                    continue
+                held[name] = held.get(name, 0) + 1
+                chosen.append(job_id)
+        return chosen
+
+    async def _start_one(self, record: JobRecord) -> None:
+        house, key = self._house, record.attempt
+        try:
+            launch: Launch = await house.store.read(lambda tx: attempts.launch_of(house, tx, record))
+            handle = await house.executor.start(launch)
+        except VaultError as error:
+            await self._refused(key, StartRefused(f"a secret cannot be read: {error}", passing=False))
+        except StartRefused as refused:
+            await self._refused(key, refused)
+        except JobsError as error:
+            await self._refused(key, StartRefused(error.reason, passing=True))
+        except Exception:
+            _log.exception("attempt %d of job %s could not be started", key.attempt, key.job_id)
+            reason = "the executor failed unexpectedly; the gateway's log tells more"
+            await self._refused(key, StartRefused(reason, passing=True))
+        else:
+            running = await house.store.write(lambda tx: attempts.run(tx, key, handle, house.clock.now()))
+            if running is not None:
+                self._follow(running)
+
+    async def _refused(self, key: AttemptKey, refused: StartRefused) -> None:
+        house = self._house
+
+        def work(tx: JobWriter) -> None:
+            record = attempts.current(tx, key)
+            if record is not None:
+                ended = Ended(outcome_of_refusal(record, refused), started=False)
+                attempts.finish(house, tx, key, ended, house.clock.now())
+
+        await house.store.write(work)

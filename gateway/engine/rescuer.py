@@ -1,0 +1,42 @@
+"""Takes over what an earlier gateway left: attempts that were claimed, started or running.
+
+On one machine it works once, at the start; there are no leases to expire.
+"""
+
+import logging
+
+from gateway.domain.house import House
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.monitor import Monitor
+
+_log = logging.getLogger("gateway.engine")
+
+
+class Rescuer:
+    """Finds running jobs again."""
+
+    def __init__(self, house: House, *, dispatcher: Dispatcher, monitor: Monitor) -> None:
+        self._house = house
+        self._dispatcher = dispatcher
+        self._monitor = monitor
+
+    async def tick(self) -> float | None:
+        """Follow what has a handle, start again (idempotently) what has none, and remove what the executor
+        keeps of jobs that are deleted.
+        """
+        held = await self._house.store.read(lambda tx: tx.claimed())
+        for record in held:
+            if record.handle is not None:
+                self._monitor.follow(record)
+        without = [record for record in held if record.handle is None]
+        await self._dispatcher.start(without)
+        for job_id in await self._house.executor.kept():
+            if not await self._is_stored(job_id):
+                _log.info("removing what is left of the deleted job %s", job_id)
+                await self._house.executor.remove(job_id)
+        if held:
+            _log.info("%d jobs of an earlier run were found again", len(held))
+        return None
+
+    async def _is_stored(self, job_id: str) -> bool:
+        return await self._house.store.read(lambda tx: tx.document(job_id)) is not None
