@@ -141,7 +141,7 @@ def _member(model: type[Model], name: str, field: FieldInfo) -> Member:
         many=many,
         required=field.is_required(),
         clearable=issubclass(model, Patch) and "clear" in model.model_fields and wire in model.clearable(),
-        deprecated=bool(field.deprecated),
+        deprecated=isinstance(field.json_schema_extra, dict) and "deprecated" in field.json_schema_extra,
         documentation=" ".join((field.description or "").split()),
         bounds=tuple(bounds.items()),
         list_bounds=tuple(list_bounds.items()),

@@ -138,7 +138,7 @@ class JobStart(Model):
     """Links to files that belong to the job."""
     resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time."""
-    main_label: Annotated[Maybe[Name], Field(deprecated=True)] = None
+    main_label: Annotated[Maybe[Name], Field(json_schema_extra={"deprecated": True})] = None
     """The main label. Deprecated: use `labels`."""
     expires_at: Maybe[Instant] = None
     """When the job is deleted, once it is final; must lie ahead."""
@@ -231,7 +231,7 @@ class Job(Model):
     """Volumes of the operator's."""
     resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time, `xmxLimit` computed where it was left out."""
-    main_label: Annotated[Maybe[Name], Field(deprecated=True)] = None
+    main_label: Annotated[Maybe[Name], Field(json_schema_extra={"deprecated": True})] = None
     """The main label. Deprecated: use `labels`."""
     scheduled_job_id: Maybe[JobId] = None
     """The schedule that started it."""

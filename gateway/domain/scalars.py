@@ -112,8 +112,10 @@ def _read_integer(value: Any) -> Any:
     """JSON's 5.0 is the integer 5, and an integer in quotes is read; `true` is no number."""
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    if isinstance(value, Decimal | float) and value == value // 1:
-        return int(value)
+    if isinstance(value, Decimal | float):
+        number = Decimal(value)
+        if number.is_finite() and number.adjusted() < 20 and number == number.to_integral_value():
+            return int(number)
     return value
 
 

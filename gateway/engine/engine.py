@@ -1,14 +1,10 @@
 """All loops together: what wakes which, and how the engine starts and stops."""
 
-from gateway.domain.call import GATEWAY_ACTOR, Cause
-from gateway.domain.canceling import request_end
-from gateway.domain.errors import JobsError
 from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
-from gateway.domain.ports import Change, JobWriter
+from gateway.domain.ports import Change
 from gateway.domain.record import JobRecord
-from gateway.domain.requests import JobCancellation
-from gateway.domain.words import FINAL, CallProtocol, JobStatus
+from gateway.domain.words import FINAL, JobStatus
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.loop import Loop
 from gateway.engine.monitor import Monitor
@@ -32,12 +28,15 @@ class Engine:
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
 
-    async def start(self) -> None:
-        """Find again what an earlier gateway left running, then begin. The store must be open."""
-        house = self._house
-        house.store.listen(self._changed)
-        await house.executor.open(self._ended)
+    async def take_over(self) -> None:
+        """Find again what an earlier gateway left running. The store must be open."""
+        self._house.store.listen(self._changed)
+        await self._house.executor.open(self._ended)
         await self.rescuer.tick()
+
+    async def start(self) -> None:
+        """Take over, and begin."""
+        await self.take_over()
         for loop in (self._watching, self._dispatching, self._promoting, self._pruning):
             loop.start()
 
@@ -47,31 +46,9 @@ class Engine:
             await loop.stop()
         await self._house.executor.close()
 
-    async def cancel_running(self) -> None:
-        """Ask for the end of every job that the executor holds, and wait until all have ended."""
-        house = self._house
-        cause = Cause(actor=GATEWAY_ACTOR, protocol=CallProtocol.ENGINE)
-        reason = JobCancellation(reason="the gateway stops")
-
-        def work(tx: JobWriter) -> list[str]:
-            now = house.clock.now()
-            held = tx.claimed()
-            for record in held:
-                try:
-                    request_end(house, tx, record, reason, cause=cause, now=now)
-                except JobsError:
-                    continue
-            return [record.job.id for record in held]
-
-        for job_id in await house.store.write(work):
-            async with house.changes.of(job_id) as changed:
-                while await self._holds(job_id):
-                    await changed.wait()
-                    changed.clear()
-
-    async def _holds(self, job_id: str) -> bool:
-        record = await self._house.store.read(lambda tx: tx.job(job_id))
-        return record is not None and record.claimed
+    async def hold(self) -> None:
+        """Start no further attempts; those that run are followed on."""
+        await self._dispatching.stop()
 
     def _follow(self, record: JobRecord) -> None:
         self.monitor.follow(record)

@@ -1,0 +1,54 @@
+# The same commands for a person and for CI. `make` alone lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PYTEST_ARGS ?=
+WORKERS ?= 2
+SERVE_ARGS ?=
+PYTHONS ?= 3.11 3.12 3.13
+
+.PHONY: help setup serve demo test lint test-all contract clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.demo ## install the gateway and what the demo needs into .venv
+
+serve: $(VENV)/.demo ## run the gateway (SERVE_ARGS="--port 8081")
+	$(BIN)/gateway serve $(SERVE_ARGS)
+
+demo: $(VENV)/.demo ## start the main job over SOAP, watch it over REST
+	$(BIN)/python -m gateway.demo
+
+test: $(VENV)/.test lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-all: ## the tests with every Python of PYTHONS that is on this machine
+	@PYTHONS="$(PYTHONS)" PYTEST_ARGS="$(PYTEST_ARGS)" ./.ci/test-all
+
+contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's table
+	$(BIN)/gateway contract --write
+
+clean: ## remove what the commands above made, but for the data folder
+	rm -rf .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: they are renewed when the dependencies change, so that a second run installs nothing.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[demo]"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,127 @@
+"""Puts the gateway together: the only place that knows which adapter is behind which port."""
+
+import secrets
+
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from gateway.catalogue_file import read_catalogue
+from gateway.clock import SystemClock
+from gateway.contract.seam import Seam
+from gateway.data_folder import DataFolder
+from gateway.domain.house import House, Policy
+from gateway.domain.ports import JobStore
+from gateway.executors.process import ProcessExecutor
+from gateway.http.guard import Guard
+from gateway.listener import Listener
+from gateway.pages.docs import docs_routes
+from gateway.refusal import Refusal
+from gateway.rest.door import not_found, rest_routes
+from gateway.rest.probes import openapi_routes, probe_routes
+from gateway.settings import Settings
+from gateway.soap.door import PATH as SOAP_PATH
+from gateway.soap.door import soap_routes
+from gateway.stores.errors import StoreError
+from gateway.stores.sqlite import SqliteJobStore
+from gateway.vault import KEY_BYTES, FileVault, KeyFileError, StoreSealer
+
+
+class Readiness:
+    """Whether requests are served: not before everything has started, and not while it stops."""
+
+    def __init__(self) -> None:
+        self.ready = False
+
+    async def reason(self) -> str | None:
+        """Why not; None when they are."""
+        return None if self.ready else "the gateway starts or stops"
+
+
+async def build_house(store: JobStore, settings: Settings, folder: DataFolder, listener: Listener) -> House:
+    """The domain with its parts. The store is open. Raises Refusal when a setting cannot be obeyed."""
+    catalogue = read_catalogue(settings.catalogue)
+    try:
+        executor = ProcessExecutor(
+            folder.jobs,
+            default_path=settings.job_path,
+            user=settings.job_user,
+            output_limit_bytes=settings.output_limit_bytes,
+        )
+    except ValueError as error:
+        raise Refusal(f"setting {error}") from None
+    try:
+        # A key file that the operator named is never made: a mistyped name would make a second key.
+        vault = FileVault(
+            settings.secret_key_file or folder.secret_key, make=settings.secret_key_file is None
+        )
+    except KeyFileError as error:
+        raise Refusal(str(error)) from None
+    sealing_key = await store.write(
+        lambda tx: tx.setting("sealing_key", lambda: secrets.token_bytes(KEY_BYTES))
+    )
+    return House(
+        store=store,
+        executor=executor,
+        clock=SystemClock(),
+        vault=vault,
+        sealer=StoreSealer(sealing_key),
+        catalogue=catalogue,
+        policy=_policy(settings, listener),
+    )
+
+
+def build_app(house: House, settings: Settings, listener: Listener, readiness: Readiness) -> ASGIApp:
+    """Both doors, the pages and the health checks, behind the guard."""
+    seam = Seam(house)
+    doorkeeper = seam if settings.docs_need_key else None
+    routes = [
+        *probe_routes(readiness.reason),
+        *rest_routes(
+            seam,
+            max_body_bytes=settings.max_body_bytes,
+            ignored_query_parameters=settings.ignored_query_parameters,
+        ),
+        *openapi_routes(settings.public_url, key_needed_by=doorkeeper),
+        *docs_routes(key_needed_by=doorkeeper),
+        *soap_routes(
+            seam,
+            public_url=settings.public_url,
+            max_body_bytes=settings.max_body_bytes,
+            docs_need_key=settings.docs_need_key,
+        ),
+    ]
+    return Guard(
+        Router(routes, redirect_slashes=False, default=not_found),
+        listening_host=listener.host,
+        has_keys=lambda: house.store.read(lambda store: store.has_keys()),
+        public_url=settings.public_url,
+        allowed_hosts=settings.allowed_hosts,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def build_store(folder: DataFolder) -> JobStore:
+    """The store of a data folder, not open yet."""
+    return SqliteJobStore(folder.path)
+
+
+async def open_store(store: JobStore) -> None:
+    """Open a store. Raises Refusal when it cannot be opened."""
+    try:
+        await store.open()
+    except StoreError as error:
+        raise Refusal(str(error)) from None
+
+
+def _policy(settings: Settings, listener: Listener) -> Policy:
+    return Policy(
+        max_running_jobs=settings.max_running_jobs,
+        max_running=settings.max_running,
+        max_not_final=settings.max_not_final,
+        retention_days=settings.retention_days,
+        allowed_images=settings.allowed_images,
+        volumes=frozenset(settings.volumes),
+        # Jobs run on this host: PUBLIC_URL may lead over a proxy that they cannot reach.
+        api_url=listener.local_url,
+        soap_url=listener.local_url + SOAP_PATH,
+    )

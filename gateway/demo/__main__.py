@@ -1,0 +1,217 @@
+"""`make demo`: the story of the main job, with two clients. Exit code 0 only if all of it happened."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import httpx
+import zeep
+from lxml import etree
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from zeep.exceptions import Fault
+from zeep.plugins import HistoryPlugin
+
+from gateway.demo.server import running_gateway
+
+IMAGE = "jobs-gateway/demo"
+FINAL = {"FINISHED", "FAILED", "DIED", "CANCELED"}
+LOCK = "iso-3166-2"
+
+console = Console()
+
+
+class Story:
+    """The steps of the demo, in order. Each raises AssertionError when what it shows did not happen."""
+
+    def __init__(self, address: str) -> None:
+        self.history: Any = HistoryPlugin()  # type: ignore[no-untyped-call]
+        self.soap: Any = zeep.Client(  # type: ignore[no-untyped-call]
+            f"{address}/soap/v2/?wsdl", plugins=[self.history]
+        )
+        self.rest = httpx.Client(base_url=address, timeout=70)
+
+    def tell(self) -> None:
+        """The whole story."""
+        main = self.start_main_job()
+        second = self.start_dependent_job(main)
+        self.start_refused_job(main)
+        self.follow(main)
+        self.show(main)
+        self.show_dependent(main, second)
+        self.cancel_a_running_job()
+
+    def start_main_job(self) -> str:
+        """Start the main job over SOAP."""
+        job = self.soap.service.startJob(
+            job={
+                "name": "Check ISO 3166-2",
+                "description": "Checks every subdivision that pycountry ships.",
+                "type": "DATA_VALIDATION_JOB",
+                "dockerImageUrl": IMAGE,
+                "commands": [sys.executable, "-m", "gateway.demo.subdivisions"],
+                "tags": ["demo", "geo"],
+                "labels": [{"name": "standard", "value": "ISO 3166-2"}],
+                "locks": [{"name": LOCK}],
+                "timeoutSeconds": 50,
+            }
+        )
+        console.print(f"[bold]1[/] started over SOAP: job {job.id} is {job.jobStatus}")
+        return str(job.id)
+
+    def start_dependent_job(self, main: str) -> str:
+        """Start a job that waits for the main job."""
+        body = {
+            "name": "After the check",
+            "dockerImageUrl": IMAGE,
+            "commands": ["/bin/sh", "-c", "echo the records were checked before"],
+            "jobDependencies": [{"jobId": main}],
+        }
+        job = self.rest.post("/v2/jobs", json=body).raise_for_status().json()
+        expect(job["jobStatus"] == "WAITING", f"the dependent job is {job['jobStatus']}")
+        console.print(f"[bold]2[/] started over REST: job {job['id']} is WAITING, {job['message']}")
+        return str(job["id"])
+
+    def start_refused_job(self, main: str) -> None:
+        """Try to start a job under the lock that the main job holds."""
+        try:
+            self.soap.service.startJob(
+                job={"dockerImageUrl": IMAGE, "commands": ["true"], "locks": [{"name": LOCK}]}
+            )
+        except Fault as fault:
+            detail = fault.detail.find("{*}serviceFault")
+            key = detail.findtext("{*}technicalKey")
+            reason = detail.findtext("{*}reason")
+            expect(key == "LOCK_HELD" and main in reason, f"the fault is {key}: {reason}")
+            console.print(f"[bold]3[/] refused over SOAP: {key}, {reason}")
+        else:
+            raise AssertionError("a job was started under a lock that another job holds")
+
+    def follow(self, job_id: str) -> None:
+        """Follow status and progress over REST, with a long poll that returns when the job has changed."""
+        columns = (
+            TextColumn("{task.description:>9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        seen = set()
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("WAITING", total=None)
+            job = self.get(job_id)
+            while True:
+                seen.add(job.get("progress"))
+                progress.update(
+                    task,
+                    description=job["jobStatus"],
+                    total=job.get("totalItems"),
+                    completed=job.get("processedItems", 0),
+                )
+                if job["jobStatus"] in FINAL:
+                    break
+                query = {"version": job["version"], "timeoutSeconds": 20}
+                job = self.rest.get(f"/v2/jobs/{job_id}/wait", params=query).raise_for_status().json()
+        expect(job["jobStatus"] == "FINISHED", f"the main job is {job['jobStatus']}: {job.get('message')}")
+        expect(len(seen) > 3, "no progress was seen while the job ran")
+        expect(job["totalItems"] > 4000, f"the job checked {job['totalItems']} records only")
+
+    def show(self, job_id: str) -> None:
+        """Print the job as JSON and as the SOAP reply, its history, its output and its result."""
+        job = self.get(job_id)
+        console.rule("the job over REST")
+        console.print(Syntax(json.dumps(job, indent=2), "json", background_color="default"))
+        over_soap = self.soap.service.getJob(jobId=job_id)
+        console.rule("the same job over SOAP")
+        envelope = etree.tostring(self.history.last_received["envelope"], pretty_print=True).decode()
+        console.print(Syntax(envelope, "xml", background_color="default"))
+        expect(over_soap.id == job["id"], "the SOAP reply shows another job")
+        expect(over_soap.version == job["version"], "the SOAP reply shows another version")
+        expect(over_soap.resultData == job["resultData"], "the SOAP reply shows another result")
+        expect(
+            [metric.name for metric in over_soap.metrics] == [metric["name"] for metric in job["metrics"]],
+            "the SOAP reply shows other metrics",
+        )
+        console.rule("its history")
+        events = self.soap.service.listJobEvents(jobId=job_id).events
+        for event in events:
+            change = f"{event.fromStatus or '':>9} -> {event.toStatus:<9}" if event.toStatus else event.kind
+            console.print(
+                f"{event.at:%H:%M:%S.%f}  {change}  {event.actor} ({event.protocol}) {event.message or ''}"
+            )
+        expect(
+            [event.toStatus for event in events if event.toStatus]
+            == ["PERSISTED", "SCHEDULED", "RUNNING", "FINISHED"],
+            "the history lacks a status",
+        )
+        console.rule("its output")
+        output = self.rest.get(f"/v2/jobs/{job_id}/output").raise_for_status().json()
+        console.print(output["content"].rstrip(), highlight=False, markup=False)
+        expect("records are right" in output["content"], "the output is not whole")
+        console.rule("its result")
+        result = json.loads(job["resultData"])
+        console.print_json(data=result)
+        expect(result["records"] == job["totalItems"], "the result counts other records")
+        console.rule()
+
+    def show_dependent(self, main: str, job_id: str) -> None:
+        """Show that the second job ran after the first."""
+        first, second = self.get(main), self.wait(job_id)
+        expect(second["jobStatus"] == "FINISHED", f"the dependent job is {second['jobStatus']}")
+        expect(second["startedAt"] >= first["finishedAt"], "the dependent job started too early")
+        console.print(
+            f"[bold]2[/] the dependent job started at {second['startedAt']}, "
+            f"after the first had ended at {first['finishedAt']}: {second['jobStatus']}"
+        )
+
+    def cancel_a_running_job(self) -> None:
+        """Start a job that would run for ten minutes, and cancel it while it runs."""
+        body = {"dockerImageUrl": IMAGE, "commands": ["sleep", "600"], "cancelGraceSeconds": 5}
+        job = self.rest.post("/v2/jobs", json=body).raise_for_status().json()
+        while job["jobStatus"] != "RUNNING":
+            expect(job["jobStatus"] not in FINAL, f"the fourth job is {job['jobStatus']}")
+            job = self.wait(job["id"], version=job["version"])
+        asked = self.soap.service.cancelJob(jobId=job["id"], cancellation={"reason": "shown enough"})
+        ended = self.wait(job["id"])
+        expect(ended["jobStatus"] == "CANCELED", f"the fourth job is {ended['jobStatus']}")
+        console.print(
+            f"[bold]4[/] job {job['id']} was RUNNING, "
+            f"canceled over SOAP at {asked.cancelRequestedAt:%H:%M:%S}: "
+            f"{ended['jobStatus']}, {ended['message']}"
+        )
+
+    def get(self, job_id: str) -> dict[str, Any]:
+        """The job over REST."""
+        job: dict[str, Any] = self.rest.get(f"/v2/jobs/{job_id}").raise_for_status().json()
+        return job
+
+    def wait(self, job_id: str, **query: Any) -> dict[str, Any]:
+        """The job over REST, once it is final or has changed."""
+        reply = self.rest.get(f"/v2/jobs/{job_id}/wait", params=query | {"timeoutSeconds": 20})
+        job: dict[str, Any] = reply.raise_for_status().json()
+        return job
+
+
+def expect(happened: bool, otherwise: str) -> None:
+    """Raises AssertionError when something did not happen."""
+    if not happened:
+        raise AssertionError(otherwise)
+
+
+def main() -> int:
+    """Tell the story; 1 when something in it did not happen."""
+    began = time.monotonic()
+    try:
+        with running_gateway() as address:
+            console.print(f"the gateway serves on {address}")
+            Story(address).tell()
+    except (AssertionError, RuntimeError, Fault, httpx.HTTPError) as error:
+        console.print(f"[bold red]it did not happen:[/] {error}")
+        return 1
+    console.print(f"all of it happened, in {time.monotonic() - began:.1f} seconds")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Adapters to what runs jobs, one file per engine. The port is `gateway.domain.executor`."""

@@ -1,0 +1,98 @@
+"""An attempt's folder: the files that its waiter writes, and how to delete it all."""
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.domain.executor import Exited
+from gateway.executors.process_session import Waiter
+
+DELETE_TRIES = 5
+"""A process that is being killed may still make files while its folder is deleted."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the file `pid` says."""
+
+    waiter: Waiter | None
+    """Who runs the attempt; None while the file is there and not yet written."""
+    cgroup: Path | None
+    """The attempt's cgroup, if it was given one."""
+
+
+class AttemptFolder:
+    """Reads what a waiter wrote. A file counts once its last newline is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def record(self) -> Record | None:
+        """Who runs the attempt; None if nobody has begun."""
+        text = self._read("pid")
+        if text is None:
+            return None
+        lines = text.split("\n")
+        if len(lines) < 3:
+            return Record(None, None)
+        return Record(Waiter.parse(lines[0]), Path(lines[1]) if lines[1] else None)
+
+    def exited(self) -> Exited | None:
+        """How the attempt ended; None if it did not, or its waiter could not write it."""
+        text = self._read("exit")
+        words = (text or "").split()
+        if text is None or not text.endswith("\n") or len(words) != 3 or not words[0].isdecimal():
+            return None
+        status = int(words[0])
+        return Exited(
+            exit_code=status,
+            signal=status - 128 if words[1] == "signal" else None,
+            out_of_memory={"true": True, "false": False}.get(words[2]),
+        )
+
+    def _read(self, name: str) -> str | None:
+        # A job that runs as the gateway can put anything here; no link is followed, nothing is waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            descriptor = os.open(self.path / name, flags)
+        except OSError:
+            return None
+        try:
+            return os.read(descriptor, 8192).decode("utf-8", "replace")
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+def delete_tree(folder: Path) -> None:
+    """Delete a folder and all in it, also what its owner has closed. Links are deleted, not followed."""
+    for left in reversed(range(DELETE_TRIES)):
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+            else:
+                shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not os.path.lexists(folder):
+                return
+        except PermissionError:
+            if not left:
+                raise
+            _open_folders(folder)
+        except OSError:
+            if not left:
+                raise
+        else:
+            return
+
+
+def _open_folders(folder: Path) -> None:
+    """Give ourselves the right to look into each folder, from the top down, and to change it."""
+    folder.chmod(0o700)
+    for _, names, _, parent in os.fwalk(folder, topdown=True, follow_symlinks=False):
+        for name in names:
+            if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                os.chmod(name, 0o700, dir_fd=parent)

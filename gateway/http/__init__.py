@@ -1,0 +1,1 @@
+"""What both doors need of HTTP: bodies, credentials, request ids, preconditions, compression, the guard."""

@@ -1,0 +1,182 @@
+"""The REST door: HTTP request -> parts of an operation -> the seam -> HTTP reply."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+
+from gateway.contract.operation import Operation
+from gateway.contract.registry import OPERATIONS
+from gateway.contract.seam import Request
+from gateway.domain.call import Call
+from gateway.domain.errors import BadRequest, JobsError, MethodNotAllowed, NotFound, UnsupportedMediaType
+from gateway.domain.words import CallProtocol
+from gateway.http.body import read_body
+from gateway.http.compress import LEAST_BYTES, accepts_gzip, compressed
+from gateway.http.credentials import credentials_of
+from gateway.http.preconditions import entity_tag, idempotency_key_of, if_match_of, none_match
+from gateway.http.problem import problem_response
+from gateway.http.request_id import request_id_of
+from gateway.rest.negotiation import JSON, check_accept, check_media_type, has_body
+from gateway.rest.problems import refusal
+from gateway.rest.table import Binding, RouteTable, next_link
+from gateway.translate.json_reader import read_json
+from gateway.translate.json_writer import write_json
+
+_FOUND = "gateway.rest"
+"""Where the route leaves in the scope what it found."""
+
+_CACHING = {"cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+"""A cache may keep a reply for its caller, and must ask each time whether it still holds."""
+
+
+class Caller(Protocol):
+    """What the door needs of the seam."""
+
+    async def admit(self, operation: Operation, request: Request) -> Call:
+        """Authenticate and authorise."""
+
+    async def run(self, operation: Operation, call: Call, parts: dict[str, Any]) -> Any:
+        """Validate and run."""
+
+
+def rest_routes(
+    seam: Caller,
+    *,
+    max_body_bytes: int,
+    ignored_query_parameters: Iterable[str] = ("utm_*", "_"),
+    operations: Iterable[Operation] = OPERATIONS,
+) -> list[BaseRoute]:
+    """The routes of all operations. Paths that they do not know are left to others (see `not_found`)."""
+    table = RouteTable(operations, ignored=ignored_query_parameters)
+    return [OperationsRoute(table, seam, max_body_bytes)]
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI app that answers every path that nobody knows; the router's default."""
+    request_id = request_id_of(Headers(scope=scope))
+    error = NotFound(f"there is nothing at {scope['path']}")
+    await problem_response(error, request_id)(scope, receive, send)
+
+
+class OperationsRoute(BaseRoute):
+    """One route for all operations: a look into a table is faster than a pattern for each path."""
+
+    def __init__(self, table: RouteTable, seam: Caller, max_body_bytes: int) -> None:
+        self._table = table
+        self._seam = seam
+        self._max_body_bytes = max_body_bytes
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether an operation lies at the path, whatever the method."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        found = self._table.find(_raw_path(scope))
+        return (Match.NONE, {}) if found is None else (Match.FULL, {_FOUND: found})
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """Nothing is looked up by name. Raises NoMatchFound."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        resource, path = scope[_FOUND]
+        method = scope["method"]
+        binding = resource.bindings.get("GET" if method == "HEAD" else method)
+        if binding is not None:
+            response = await self._answer(binding, path, scope, receive)
+        elif method == "OPTIONS":
+            response = Response(status_code=204, headers={"allow": resource.methods})
+        else:
+            error = MethodNotAllowed(f"{method} means nothing here; {resource.methods} do")
+            request_id = request_id_of(Headers(scope=scope))
+            response = problem_response(error, request_id, headers={"allow": resource.methods})
+        if method == "HEAD":
+            # RFC 9110 section 9.3.2: the headers of GET, Content-Length too, and no content.
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _answer(
+        self, binding: Binding, path: dict[str, str], scope: Scope, receive: Receive
+    ) -> Response:
+        http = HttpRequest(scope, receive)
+        headers = http.headers
+        request_id = request_id_of(headers)
+        try:
+            call = await self._seam.admit(binding.operation, _request(binding, headers, request_id))
+            parts = await self._parts(binding, path, http)
+            reply = await self._seam.run(binding.operation, call, parts)
+            return await _response(binding, reply, scope, headers)
+        except JobsError as error:
+            return refusal(error, binding.operation, request_id)
+
+    async def _parts(self, binding: Binding, path: dict[str, str], http: HttpRequest) -> dict[str, Any]:
+        parts: dict[str, Any] = dict(path)
+        raw_query: bytes = http.scope["query_string"]
+        if raw_query:
+            query = binding.query.read(raw_query)
+            if binding.has_query:
+                parts["query"] = query
+        if not has_body(http.headers):
+            return parts
+        if binding.body is None:
+            if await read_body(http, self._max_body_bytes):
+                raise BadRequest(f"{binding.operation.name} takes no body")
+            return parts
+        body = await read_body(http, self._max_body_bytes)
+        if body:
+            parts[binding.body.name] = read_json(body, binding.body.name)
+        return parts
+
+
+def _request(binding: Binding, headers: Headers, request_id: str) -> Request:
+    """What the headers say. Raises NotAcceptable, UnsupportedMediaType, BadRequest."""
+    # A set of names once is faster than a search for each header that is not there.
+    present = {name for name, _ in headers.raw}
+    if b"accept" in present and binding.operation.reply:
+        check_accept(headers)
+    if b"content-encoding" in present:
+        raise UnsupportedMediaType("a body with a Content-Encoding is not read")
+    if binding.body and has_body(headers):
+        check_media_type(headers, patch=binding.takes_patch)
+    repeatable = binding.takes_idempotency_key and b"idempotency-key" in present
+    return Request(
+        protocol=CallProtocol.REST,
+        request_id=request_id,
+        credentials=credentials_of(headers),
+        idempotency_key=idempotency_key_of(headers) if repeatable else None,
+        if_match=if_match_of(headers) if b"if-match" in present else None,
+    )
+
+
+async def _response(binding: Binding, reply: Any, scope: Scope, headers: Headers) -> Response:
+    if reply is None:
+        return Response(status_code=binding.status)
+    body = write_json(reply)
+    fields = dict(_CACHING)
+    zipped = False
+    if len(body) >= LEAST_BYTES:
+        fields["vary"] = "Accept-Encoding"
+        zipped = accepts_gzip(headers)
+    if binding.tagged:
+        fields["etag"] = entity_tag(reply.version, compressed=zipped)
+        if binding.reads and not none_match(headers, reply.version):
+            return Response(status_code=304, headers=fields)
+    if binding.paged and reply.next_start_after is not None:
+        fields["link"] = next_link(_raw_path(scope), scope["query_string"], reply.next_start_after)
+    if binding.location is not None:
+        fields["location"] = binding.location + reply.id
+    if zipped:
+        fields["content-encoding"] = "gzip"
+        body = await compressed(body)
+    return Response(body, binding.status, fields, media_type=JSON)
+
+
+def _raw_path(scope: Scope) -> bytes:
+    """The path as it came, percent-encoded."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw if raw is not None else scope["path"].encode("utf-8", "replace")

@@ -1,0 +1,232 @@
+"""Every setting of the gateway: its name, meaning, limits and default, and where its value comes from.
+
+Names in capitals elsewhere (PUBLIC_URL) are these, in capitals. A value is taken from the command line's
+option (`--public-url`), else from the environment (GATEWAY_PUBLIC_URL), else from the TOML file
+(`public_url`), else it is the default. Lists are written with commas, in TOML also as arrays.
+"""
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from gateway.refusal import Refusal
+
+PREFIX = "GATEWAY_"
+MIB = 1024 * 1024
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+def _split_pairs(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in _split(value)]
+    if not all(name and equals and path for name, equals, path in pairs):
+        raise ValueError("must be written name=/path,name=/path")
+    return {name.strip(): path.strip() for name, _, path in pairs}
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address such as https://jobs.example.org, without query or fragment")
+    return value.rstrip("/")
+
+
+def _check_network(value: str) -> str:
+    ipaddress.ip_network(value, strict=False)
+    return value
+
+
+def _check_origin(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.scheme or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError("must be an origin such as https://app.example.org, without path")
+    return value
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_network)], ...], NoDecode, BeforeValidator(_split)
+]
+Origins = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_origin)], ...], NoDecode, BeforeValidator(_split)
+]
+Pairs = Annotated[dict[str, Path], NoDecode, BeforeValidator(_split_pairs)]
+Url = Annotated[str, AfterValidator(_check_url)]
+
+
+class Settings(BaseSettings):
+    """What the operator decided. Frozen; made by `read_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address to listen on. Another than loopback needs an API key to exist."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 = a free one, which is told at start and in the data folder's file `address`."""
+    data: Path = Path("data")
+    """Folder of everything that the gateway keeps: database, secret key, folders and output of jobs."""
+    public_url: Url | None = None
+    """Address under which callers reach the gateway, when a proxy stands before it."""
+    allowed_hosts: Names = ()
+    """Further host names that requests may name in `Host`."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks of proxies whose X-Forwarded headers are believed."""
+    cors_origins: Origins = ()
+    """Origins of web pages that may call the gateway from a browser."""
+    ignored_query_parameters: Names = ("utm_*", "_")
+    """Shell patterns of query parameters that are ignored and not refused."""
+    max_body_bytes: Annotated[int, Field(ge=1)] = 16 * MIB
+    """Longest request body, in bytes."""
+    secret_key_file: Path | None = None
+    """File with the key that encrypts secrets; without it `secret.key` in the data folder, made at need."""
+    bootstrap_key_file: Path | None = None
+    """File with the first admin key of organization `default`, used while the gateway has no key at all.
+    One that does not exist is written with a new key."""
+    docs_need_key: bool = False
+    """Whether /openapi.json, /docs, the SOAP page and the WSDLs need a key, too."""
+    job_user: str | None = None
+    """User that jobs run as. Needed when the gateway runs as root; `root` must be said outright."""
+    job_path: Annotated[str, Field(min_length=1)] = "/usr/local/bin:/usr/bin:/bin"
+    """PATH of jobs that set none."""
+    shared_host_jobs: bool = False
+    """Whether organizations may share this host, though nothing keeps their jobs apart."""
+    max_running_jobs: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: 2 * _cores())
+    """Most jobs that run at one time; 0 = no limit. Default: twice the number of cores."""
+    max_running: Annotated[int, Field(ge=0)] = 0
+    """Most jobs of one organization that run at one time; 0 = no limit."""
+    max_not_final: Annotated[int, Field(ge=0)] = 0
+    """Most jobs of one organization that have not ended; 0 = no limit."""
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    """Days until an ended job without expiresAt is deleted; 0 = never."""
+    allowed_images: Names = ()
+    """Shell patterns of the images that jobs may name; empty = any."""
+    volumes: Pairs = {}
+    """Volumes that jobs may mount, as name=/path,name=/path."""
+    catalogue: Path | None = None
+    """TOML file with the types of jobs; without it the one that comes with the gateway."""
+    output_limit_bytes: Annotated[int, Field(ge=4096)] = 10 * MIB
+    """Most bytes kept of each output stream of an attempt; of longer ones the middle is dropped."""
+    stop_jobs_on_exit: bool = False
+    """Whether running jobs are canceled when the gateway stops; else they go on and are found again."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level of what is logged."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """JSON lines or plain text; auto = text on a terminal, else JSON."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: `read_settings` merges the sources, so that it can name them."""
+        return (init_settings,)
+
+
+def read_settings(options: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """The settings in force.
+
+    `options` are values of the command line by field name, `config` the TOML file. Raises Refusal with one
+    line for each wrong value or unknown name.
+    """
+    from_file = _read_file(config) if config else {}
+    from_environment = EnvSettingsSource(Settings)()
+    given = {**from_file, **from_environment, **options}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            if name in options:
+                source = option_name(name)
+            elif name in from_environment:
+                source = variable_name(name)
+            else:
+                source = str(config)
+            message = problem["msg"].removeprefix("Value error, ")
+            value = given[name]
+            lines.append(f"setting {name.upper()}, from {source}: {str(value)!r}: {message}")
+        raise Refusal("\n".join(lines)) from None
+
+
+def unknown_variables(environment: Mapping[str, str], others: tuple[str, ...] = ()) -> list[str]:
+    """A line for each variable of the environment that looks like a setting and is none.
+
+    `others` are the beginnings of names that mean something else.
+    """
+    known = [variable_name(name) for name in Settings.model_fields]
+    return [
+        f"environment variable {name} is no setting{_suggest(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(others)
+    ]
+
+
+def option_name(field: str) -> str:
+    """The command line's option of a field."""
+    return "--" + field.replace("_", "-")
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise Refusal(f"settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"settings file {path}: {error}") from None
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for key, value in document.items():
+        name = key.lower().removeprefix(PREFIX.lower())
+        if name not in Settings.model_fields:
+            wrong.append(f"settings file {path}: {key} is no setting{_suggest(name, Settings.model_fields)}")
+        elif name in values:
+            wrong.append(f"settings file {path}: {key} is there twice")
+        else:
+            values[name] = value
+    if wrong:
+        raise Refusal("\n".join(wrong))
+    return values
+
+
+def _suggest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

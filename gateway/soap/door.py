@@ -1,0 +1,194 @@
+"""The SOAP door: routes for one address that serves both SOAP versions, their WSDLs and a page for people."""
+
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.contract.operation import Operation
+from gateway.contract.registry import OPERATIONS
+from gateway.contract.seam import Request, Seam
+from gateway.domain.errors import JobsError, MethodNotAllowed, UnsupportedMediaType
+from gateway.domain.words import CallProtocol
+from gateway.http.body import read_body
+from gateway.http.credentials import credentials_of
+from gateway.http.problem import error_headers
+from gateway.http.request_id import request_id_of
+from gateway.soap.guard_schema import GuardSchema
+from gateway.soap.page import page
+from gateway.soap.parsing import MessageParser, encoding_of
+from gateway.soap.protocol import Exchange, JobsSoap11, JobsSoap12
+from gateway.soap.service import JobsApplication, service_of
+from gateway.soap.transport import SoapServer
+from gateway.soap.versions import SOAP11, SOAP12, VERSIONS, SoapVersion
+from gateway.soap.wsdl import JobsDocuments, WsdlDocument, build
+from gateway.translate.xml_writer import XmlWriter
+
+PATH = "/soap/v2/"
+_VERSION_OF = {version.media_type: version for version in VERSIONS}
+_ALLOW = "GET, HEAD, POST, OPTIONS"
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+
+
+def soap_routes(
+    seam: Seam,
+    *,
+    public_url: str | None,
+    max_body_bytes: int,
+    docs_need_key: bool = False,
+    operations: Iterable[Operation] = OPERATIONS,
+) -> list[BaseRoute]:
+    """The routes of the SOAP door: `/soap/v2` and `/soap/v2/`, without a redirect between them.
+
+    `public_url` is the address of the gateway as callers see it, for the WSDL; None = from each request.
+    `docs_need_key` closes the WSDLs and the page to callers without a key.
+    """
+    door = _Door(
+        seam,
+        public_url=public_url,
+        max_body_bytes=max_body_bytes,
+        docs_need_key=docs_need_key,
+        operations=tuple(operations),
+    )
+    return [Route(PATH, door), Route(PATH.rstrip("/"), door)]
+
+
+def applications(
+    operations: tuple[Operation, ...], seam: Seam | None
+) -> dict[SoapVersion, tuple[JobsApplication, WsdlDocument]]:
+    """Per SOAP version the Spyne application and its WSDL."""
+    service = service_of(operations)
+    made = {}
+    for version, protocol in ((SOAP11, JobsSoap11), (SOAP12, JobsSoap12)):
+        application = JobsApplication(
+            service, protocol=protocol, documents=partial(JobsDocuments, version=version), seam=seam
+        )
+        # Spyne leaves the ports out of the WSDL of an application that has no transport yet.
+        application.transport = SoapServer.transport
+        made[version] = (application, build(application, version, operations))
+    return made
+
+
+class _Door:
+    """The ASGI application behind both routes."""
+
+    def __init__(
+        self,
+        seam: Seam,
+        *,
+        public_url: str | None,
+        max_body_bytes: int,
+        docs_need_key: bool,
+        operations: tuple[Operation, ...],
+    ) -> None:
+        self._seam = seam
+        self._public_url = public_url
+        self._max_body_bytes = max_body_bytes
+        self._docs_need_key = docs_need_key
+        self._operations = operations
+        self._servers: dict[SoapVersion, SoapServer] = {}
+        self._wsdls: dict[SoapVersion, WsdlDocument] = {}
+        parser = MessageParser()
+        writer = XmlWriter()
+        for version, (application, wsdl) in applications(operations, seam).items():
+            guard = GuardSchema(wsdl.schema, operations)
+            application.in_protocol.equip(parser=parser, writer=writer, guard=guard)
+            application.out_protocol.equip(parser=parser, writer=writer, guard=guard)
+            self._servers[version] = SoapServer(application, version=version, seam=seam, parser=parser)
+            self._wsdls[version] = wsdl
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(scope, receive)
+        request_id = request_id_of(request.headers)
+        try:
+            response = await self._answer(request, request_id)
+        except JobsError as error:
+            response = _plain(error, request_id)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: HttpRequest, request_id: str) -> Response:
+        if request.method == "POST":
+            version, charset = _media_type(request.headers)
+            body = await read_body(request, self._max_body_bytes)
+            return await self._servers[version].serve(Exchange(request.headers, request_id), body, charset)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": _ALLOW})
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"{request.method} is not served here, but {_ALLOW}")
+        if self._docs_need_key:
+            await self._seam.admit(
+                self._reading(),
+                Request(
+                    protocol=CallProtocol.SOAP,
+                    request_id=request_id,
+                    credentials=credentials_of(request.headers),
+                ),
+            )
+        asked = _wsdl_asked_for(request)
+        if asked is not None:
+            return self._wsdl(request, asked)
+        return HTMLResponse(self._page(request), headers=_PAGE_HEADERS)
+
+    def _reading(self) -> Operation:
+        """An operation that every key may call."""
+        return next(operation for operation in self._operations if operation.name == "getServiceInfo")
+
+    def _page(self, request: HttpRequest) -> str:
+        return page(self._operations, request.scope.get("root_path", "") + PATH)
+
+    def _wsdl(self, request: HttpRequest, version: SoapVersion) -> Response:
+        base = self._public_url or f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+        document = self._wsdls[version].at(base.rstrip("/") + PATH)
+        headers = {"cache-control": "no-store", "vary": "Host", "x-content-type-options": "nosniff"}
+        return Response(document, headers=headers, media_type="text/xml; charset=utf-8")
+
+
+def _wsdl_asked_for(request: HttpRequest) -> SoapVersion | None:
+    for name, value in request.query_params.multi_items():
+        if name.lower() in ("wsdl", "singlewsdl"):
+            return SOAP12 if value.strip() == "1.2" else SOAP11
+    return None
+
+
+def _media_type(headers: Headers) -> tuple[SoapVersion, str | None]:
+    """The SOAP version and the charset that Content-Type says. Raises UnsupportedMediaType."""
+    if "content-encoding" in headers:
+        raise UnsupportedMediaType("Content-Encoding is not supported in requests")
+    given = headers.getlist("content-type")
+    return _served(given[0] if len(given) == 1 else "")
+
+
+@lru_cache(maxsize=256)
+def _served(content_type: str) -> tuple[SoapVersion, str | None]:
+    media_type, *parameters = content_type.split(";")
+    version = _VERSION_OF.get(media_type.strip().lower())
+    if version is None:
+        raise UnsupportedMediaType(f"Content-Type must be {' or '.join(_VERSION_OF)}")
+    charsets = {
+        value.strip(" \t\"'")
+        for name, _, value in (parameter.partition("=") for parameter in parameters)
+        if name.strip().lower() == "charset"
+    }
+    if len(charsets) > 1:
+        raise UnsupportedMediaType("Content-Type names more than one charset")
+    charset = charsets.pop() if charsets else None
+    if charset is not None and encoding_of(charset) is None:
+        raise UnsupportedMediaType(f"the charset '{charset}' is not supported")
+    return version, charset
+
+
+def _plain(error: JobsError, request_id: str) -> Response:
+    """The answer where there is no envelope to answer."""
+    headers: dict[str, Any] = {**error_headers(error), "x-request-id": request_id}
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = _ALLOW
+    return PlainTextResponse(error.reason + "\n", error.http_status, headers)

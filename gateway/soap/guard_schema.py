@@ -1,0 +1,73 @@
+"""The schema of the WSDL as a guard: it checks what the reader has found no fault with once more.
+
+It is a relaxed copy. Members that can be cleared may be nil, and so may the element of an operation (some
+stacks send that for a call without arguments). Instants, decimals and words are checked by the reader alone,
+since libxml2 refuses blanks round them, or digits that the contract takes.
+"""
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from gateway.contract.operation import Operation
+from gateway.contract.shapes import models_of, shape_of
+from gateway.domain.errors import Problem
+from gateway.translate.xml_reader import XSD, Element
+
+_CHECKED_BY_READER = ("xs:dateTime", "xs:decimal", "xs:boolean")
+_STEP = re.compile(r"(?:[^:/\[\]]+:)?([^:/\[\]]+)(?:\[([0-9]+)\])?")
+
+
+class GuardSchema:
+    """Validates the element of an operation, as a subtree.
+
+    To be used on the event loop alone: a schema's log of errors is shared by all who use it.
+    """
+
+    def __init__(self, schema: Element, operations: tuple[Operation, ...]) -> None:
+        self._schema = etree.XMLSchema(_relaxed(schema, operations))
+
+    def problems(self, element: Element) -> list[Problem]:
+        """What is wrong with the element; nothing when it is valid."""
+        if self._schema.validate(element):
+            return []
+        found = [
+            Problem(_path(str(entry.path)), str(entry.message).replace("{urn:jobs-gateway:v2}", ""))
+            for entry in self._schema.error_log
+        ]
+        return found or [Problem((), "is not valid")]
+
+
+def _relaxed(schema: Element, operations: tuple[Operation, ...]) -> Element:
+    relaxed = etree.fromstring(etree.tostring(schema))
+    for element in relaxed.iter(f"{{{XSD}}}element"):
+        if element.get("type") in _CHECKED_BY_READER:
+            element.set("type", "xs:string")
+    for restriction in relaxed.iter(f"{{{XSD}}}restriction"):
+        # Blanks round a word do not matter.
+        restriction.set("base", "xs:token")
+    names = {operation.name for operation in operations}
+    for element in relaxed.findall(f"{{{XSD}}}element"):
+        if element.get("name") in names:
+            element.set("nillable", "true")
+    for model in models_of([operation.request for operation in operations]):
+        for member in shape_of(model).members:
+            if member.clearable:
+                path = (
+                    f"{{{XSD}}}complexType[@name='{model.__name__}']//{{{XSD}}}element[@name='{member.wire}']"
+                )
+                for element in relaxed.findall(path):
+                    element.set("nillable", "true")
+    return relaxed
+
+
+def _path(path: str) -> tuple[Any, ...]:
+    """libxml2's path of an element, such as `/n:startJob/n:job/n:tags[2]`, as the path of a problem."""
+    parts: list[Any] = []
+    for step in path.strip("/").split("/")[1:]:
+        if found := _STEP.fullmatch(step):
+            parts.append(found[1])
+            if found[2]:
+                parts.append(int(found[2]) - 1)
+    return tuple(parts)

@@ -1,0 +1,145 @@
+"""Drives Spyne from ASGI: one server per SOAP version, without threads."""
+
+import logging
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.contract.operation import Operation
+from gateway.contract.seam import Request, Seam
+from gateway.domain.call import IfMatch
+from gateway.domain.errors import (
+    InternalServerError,
+    JobsError,
+    Problem,
+    ServiceUnavailable,
+    TooManyRequests,
+    ValidationFailed,
+)
+from gateway.domain.words import CallProtocol
+from gateway.http.credentials import credentials_of
+from gateway.http.preconditions import idempotency_key_of, if_match_of
+from gateway.http.problem import error_headers
+from gateway.soap.envelope import HeaderValues
+from gateway.soap.fault import JobsFault
+from gateway.soap.parsing import MessageParser
+from gateway.soap.protocol import Exchange
+from gateway.soap.service import JobsApplication
+from gateway.soap.spyne_compat import MethodContext, ServerBase
+from gateway.soap.versions import SoapVersion
+
+_log = logging.getLogger(__name__)
+
+_RETRY_AFTER_SECONDS = "5"
+"""Told when the error itself does not know better."""
+
+
+class _Context(MethodContext):  # type: ignore[misc]  # Spyne has no types
+    """Spyne's context without what costs time and is of no use here."""
+
+    # Spyne looks each name up before it sets an attribute.
+    __setattr__ = object.__setattr__
+
+    def fire_event(self, event: str, *args: Any, **given: Any) -> None:
+        """Tell the listeners, if there are any."""
+        if self.app.event_manager.handlers:
+            super().fire_event(event, *args, **given)
+
+    def close(self) -> None:
+        """The reply is made. Spyne's own collects garbage here, once a second."""
+        self.is_closed = True
+        self.fire_event("method_context_closed")
+
+
+class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
+    """The transport of one SOAP version."""
+
+    # WSDL 1.1 section 3.3 and the SOAP 1.2 binding for WSDL 1.1: the HTTP transport of both versions.
+    transport = "http://schemas.xmlsoap.org/soap/http"
+
+    def __init__(
+        self, app: JobsApplication, *, version: SoapVersion, seam: Seam, parser: MessageParser
+    ) -> None:
+        super().__init__(app)
+        self._version = version
+        self._seam = seam
+        self._parser = parser
+
+    async def serve(self, exchange: Exchange, body: bytes, charset: str | None) -> Response:
+        """The reply to one message; whatever goes wrong becomes a fault."""
+        ctx: Any = _Context(self, MethodContext.SERVER)
+        ctx.udc = exchange
+        ctx.in_string = (body,)
+        try:
+            self.generate_contexts(ctx, charset)
+            if ctx.in_error is None:
+                exchange.call = await self._admit(ctx)
+                self.get_in_object(ctx)
+            if ctx.in_error is None:
+                await self.app.answer(ctx)
+            self.get_out_string(ctx)
+            if ctx.out_error is None:
+                self._parser.learn(body)
+        except JobsError as error:
+            self._fail(ctx, JobsFault(error))
+        except JobsFault as fault:
+            self._fail(ctx, fault)
+        except Exception:
+            _log.exception("a SOAP request failed", extra={"request_id": exchange.request_id})
+            reason = f"something unexpected happened; the request id is {exchange.request_id}"
+            self._fail(ctx, JobsFault(InternalServerError(reason)))
+        finally:
+            ctx.close()
+        return self._response(ctx, exchange)
+
+    def get_in_object(self, ctx: Any) -> None:
+        """Read the request. Spyne's own logs each fault of a caller with its traceback."""
+        try:
+            self.app.in_protocol.deserialize(ctx)
+        except JobsFault as fault:
+            ctx.in_error = ctx.out_error = fault
+
+    async def _admit(self, ctx: Any) -> Any:
+        operation: Operation = ctx.descriptor.udd["operation"]
+        exchange: Exchange = ctx.udc
+        header: HeaderValues = ctx.in_header
+        headers = exchange.headers
+        request = Request(
+            protocol=CallProtocol.SOAP,
+            request_id=exchange.request_id,
+            credentials=credentials_of(headers),
+            idempotency_key=_agreed(
+                "idempotencyKey", header.idempotency_key, idempotency_key_of(headers), "Idempotency-Key"
+            ),
+            if_match=_agreed(
+                "ifVersion",
+                None if header.if_version is None else IfMatch(frozenset({header.if_version})),
+                if_match_of(headers),
+                "If-Match",
+            ),
+        )
+        return await self._seam.admit(operation, request)
+
+    def _fail(self, ctx: Any, fault: JobsFault) -> None:
+        ctx.out_error = fault
+        ctx.out_document = ctx.out_string = None
+        self.get_out_string(ctx)
+
+    def _response(self, ctx: Any, exchange: Exchange) -> Response:
+        headers = {"x-request-id": exchange.request_id, "cache-control": "no-store"}
+        status = 200
+        if ctx.out_error is not None:
+            error: JobsError = ctx.out_error.error
+            headers |= error_headers(error)
+            if isinstance(error, ServiceUnavailable | TooManyRequests):
+                headers.setdefault("retry-after", _RETRY_AFTER_SECONDS)
+            status = self.app.out_protocol.fault_to_http_response_code(ctx.out_error)
+        return Response(b"".join(ctx.out_string), status, headers, media_type=self._version.content_type)
+
+
+def _agreed(name: str, in_envelope: Any, in_http: Any, http_name: str) -> Any:
+    """What the header element or the HTTP header says; both may be given only if they say the same."""
+    if in_envelope is not None and in_http is not None and in_envelope != in_http:
+        problem = Problem((name,), f"says something else than the HTTP header {http_name}")
+        raise ValidationFailed("header elements are wrong", problems=[problem])
+    return in_http if in_envelope is None else in_envelope

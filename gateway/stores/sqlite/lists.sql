@@ -1,0 +1,186 @@
+-- The parts that the query of a page is put together from (sqlite_lists.py). A page reads one or more ranges,
+-- each of them a stretch of one index in the order of lists, and checks its other filters row by row.
+--
+-- Every range has the bounds :low_at, :low_id and :high_at, :high_id, both outside. Where a range is read for
+-- several values, {value} and {organization} stand for the names of the parameters that hold them. `k` names
+-- the columns created_at and id that it is ordered by, `j` the job.
+
+-- name: range_all
+-- All jobs of all organizations.
+FROM jobs AS j INDEXED BY jobs_by_created
+WHERE (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_organization
+-- All jobs of an organization.
+FROM jobs AS j INDEXED BY jobs_by_organization
+WHERE j.organization_id = :{organization}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_user
+-- The jobs of a user.
+FROM jobs AS j INDEXED BY jobs_by_user
+WHERE j.organization_id = :{organization} AND j.user = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_storage
+-- The jobs that write to a storage.
+FROM jobs AS j INDEXED BY jobs_by_storage
+WHERE j.organization_id = :{organization} AND j.storage_id = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_type
+-- The jobs of a type.
+FROM jobs AS j INDEXED BY jobs_by_type
+WHERE j.organization_id = :{organization} AND j.type = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_type_anywhere
+-- The jobs of a type in all organizations.
+FROM jobs AS j INDEXED BY jobs_by_type_anywhere
+WHERE j.type = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_status
+-- The jobs in a status.
+FROM jobs AS j INDEXED BY jobs_by_status
+WHERE j.organization_id = :{organization} AND j.status = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_status_anywhere
+-- The jobs in a status in all organizations.
+FROM jobs AS j INDEXED BY jobs_by_status_anywhere
+WHERE j.status = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_schedule
+-- The runs of a schedule. A schedule belongs to one organization.
+FROM jobs AS j INDEXED BY jobs_by_schedule
+WHERE j.scheduled_job_id = :{value}
+AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_at, :high_id);
+
+-- name: range_dependent
+-- The jobs that depend on a job. They belong to that job's organization.
+FROM job_dependencies AS k INDEXED BY job_dependents CROSS JOIN jobs AS j ON j.id = k.job_id
+WHERE k.on_job_id = :{value}
+AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
+
+-- name: range_tag
+-- The jobs with a tag.
+FROM job_tags AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+WHERE k.organization_id = :{organization} AND k.tag = :{value}
+AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
+
+-- name: range_label
+-- The jobs with a label, written name=value.
+FROM job_labels AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+WHERE k.organization_id = :{organization} AND k.label = :{value}
+AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
+
+-- name: range_word
+-- The jobs with a word.
+FROM job_words AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+WHERE k.organization_id = :{organization} AND k.word = :{value}
+AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
+
+-- name: where_organization
+-- Of the organization.
+j.organization_id = :organization;
+
+-- name: where_user
+-- Of the user.
+j.user = :user;
+
+-- name: where_storage
+-- Writes to the storage.
+j.storage_id = :storage;
+
+-- name: where_type
+-- Of one of the types, a JSON array.
+j.type IN (SELECT value FROM json_each(:types));
+
+-- name: where_status
+-- In one of the statuses, a JSON array.
+j.status IN (SELECT value FROM json_each(:statuses));
+
+-- name: where_schedule
+-- A run of the schedule.
+j.scheduled_job_id = :schedule;
+
+-- name: where_dependent
+-- Depends on the job.
+EXISTS (SELECT 1 FROM job_dependencies AS d WHERE d.job_id = j.id AND d.on_job_id = :dependent);
+
+-- name: where_any_tag
+-- Carries one of the tags, a JSON array.
+EXISTS (
+    SELECT 1 FROM json_each(:tags) AS wanted CROSS JOIN job_tags AS t
+    ON t.organization_id = j.organization_id AND t.tag = wanted.value
+    AND t.created_at = j.created_at AND t.job_id = j.id
+);
+
+-- name: where_all_tags
+-- Carries every tag of a JSON array.
+NOT EXISTS (
+    SELECT 1 FROM json_each(:tags) AS wanted
+    WHERE NOT EXISTS (
+        SELECT 1 FROM job_tags AS t
+        WHERE t.organization_id = j.organization_id AND t.tag = wanted.value
+        AND t.created_at = j.created_at AND t.job_id = j.id
+    )
+);
+
+-- name: where_all_labels
+-- Has every label of a JSON array.
+NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted
+    WHERE NOT EXISTS (
+        SELECT 1 FROM job_labels AS l
+        WHERE l.organization_id = j.organization_id AND l.label = wanted.value
+        AND l.created_at = j.created_at AND l.job_id = j.id
+    )
+);
+
+-- name: where_all_words
+-- Has, for each beginning in a JSON array, a word that begins so.
+NOT EXISTS (SELECT 1 FROM json_each(:words) AS wanted WHERE instr(j.words, ' ' || wanted.value) = 0);
+
+-- name: organizations
+-- All organizations that have a job, at most :limit. Jumps from one to the next instead of reading all jobs.
+WITH RECURSIVE organization (id) AS (
+    SELECT min(organization_id) FROM jobs INDEXED BY jobs_by_organization
+    UNION ALL
+    SELECT (
+        SELECT min(j.organization_id) FROM jobs AS j INDEXED BY jobs_by_organization
+        WHERE j.organization_id > organization.id
+    )
+    FROM organization
+    WHERE organization.id IS NOT NULL
+)
+SELECT id FROM organization WHERE id IS NOT NULL LIMIT :limit;
+
+-- name: words_from
+-- The words of an organization from :low up to :high, at most :limit. Jumps from one to the next.
+WITH RECURSIVE found (word) AS (
+    SELECT min(word) FROM job_words
+    WHERE organization_id = :organization AND word >= :low AND word < :high
+    UNION ALL
+    SELECT (
+        SELECT min(w.word) FROM job_words AS w
+        WHERE w.organization_id = :organization AND w.word > found.word AND w.word < :high
+    )
+    FROM found
+    WHERE found.word IS NOT NULL
+)
+SELECT word FROM found WHERE word IS NOT NULL LIMIT :limit;
+
+-- name: entries_from
+-- How many entries words of an organization from :low up to :high have, counted up to :limit.
+SELECT count(*) FROM (
+    SELECT 1 FROM job_words WHERE organization_id = :organization AND word >= :low AND word < :high LIMIT :limit
+);
+
+-- name: range_words
+-- The jobs with a word from :{value} up to :{value}_end; not in the order of lists, so for few entries only.
+FROM job_words AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+WHERE k.organization_id = :{organization} AND k.word >= :{value} AND k.word < :{value}_end
+AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);

@@ -1,0 +1,148 @@
+"""The one thread that writes. Units of work that wait are taken together and made durable by one commit."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.domain.errors import ServiceUnavailable
+from gateway.domain.ports import Change, JobWriter
+from gateway.stores.sqlite_errors import is_passing, unavailable
+from gateway.stores.sqlite_writer import SqliteWriter
+
+MAX_GROUP = 256
+"""The most units of work in one commit."""
+
+
+@dataclass(eq=False)
+class _Unit:
+    """A unit of work, who waits for it, and what became of it."""
+
+    work: Callable[[JobWriter], Any]
+    waiting: "asyncio.Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
+    changes: Sequence[Change] = field(default=())
+
+
+class _TransactionLostError(Exception):
+    """SQLite has rolled back the whole group because of one statement (disk full, I/O error)."""
+
+
+class GroupCommit:
+    """Runs units of work in groups: each in a savepoint of its own, all of them in one transaction.
+
+    A unit that raises is undone alone. Nobody is answered before the commit, also not with an error: it may
+    rest on what another unit of the group wrote.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, writer: SqliteWriter, tell: Callable[[Change], None]
+    ) -> None:
+        self._db = connection
+        self._writer = writer
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._closing = False
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[JobWriter], Any]) -> "asyncio.Future[Any]":
+        """Have a unit of work run; the future is done when it is durable. Canceling it undoes nothing."""
+        if self._closing:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        unit = _Unit(work, self._loop.create_future())
+        self._units.put(unit)
+        return unit.waiting
+
+    async def close(self) -> None:
+        """Finish what was submitted and end the thread."""
+        if not self._closing:
+            self._closing = True
+            self._units.put(None)
+        await self._ended.wait()
+        self._thread.join()
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            group = []
+            unit = self._units.get()
+            while unit is not None:
+                group.append(unit)
+                if len(group) == MAX_GROUP or self._units.empty():
+                    break
+                unit = self._units.get()
+            more = unit is not None
+            if group:
+                self._commit(group)
+                self._call(self._settle, group)
+        self._call(self._ended.set)
+
+    def _call(self, function: Callable[..., None], *values: Any) -> None:
+        # A loop that was closed before the store has nobody left to tell.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *values)
+
+    def _commit(self, group: list[_Unit]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for unit in group:
+                self._perform(unit)
+            self._db.execute("COMMIT")
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
+            self._roll_back()
+            for unit in group:
+                unit.error = unavailable(cause)
+
+    def _perform(self, unit: _Unit) -> None:
+        self._writer.begin()
+        self._db.execute("SAVEPOINT unit")
+        try:
+            unit.result = unit.work(self._writer)
+        except BaseException as error:
+            if not self._db.in_transaction:
+                raise _TransactionLostError from error
+            self._db.execute("ROLLBACK TO unit")
+            unit.error = _told(error)
+        else:
+            unit.changes = tuple(self._writer.changes.values())
+        self._db.execute("RELEASE unit")
+
+    def _roll_back(self) -> None:
+        # What cannot be rolled back makes the next group fail; this one is told its own error.
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _settle(self, group: list[_Unit]) -> None:
+        """On the event loop: tell the changes, then answer those who still wait."""
+        for unit in group:
+            if unit.error is None:
+                for change in unit.changes:
+                    self._tell(change)
+        for unit in group:
+            if unit.waiting.done():
+                continue
+            if unit.error is None:
+                unit.waiting.set_result(unit.result)
+            else:
+                unit.waiting.set_exception(unit.error)
+
+
+def _told(error: BaseException) -> BaseException:
+    """What the caller of a unit of work is told of the error that it raised."""
+    if is_passing(error):
+        return unavailable(error)
+    if isinstance(error, StopIteration):  # which no future can carry
+        wrapped = RuntimeError("a unit of work raised StopIteration")
+        wrapped.__cause__ = error
+        return wrapped
+    return error

@@ -1,0 +1,184 @@
+"""What can be read from SQLite through one connection. The lists of jobs have a file of their own."""
+
+import heapq
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.job import Job, JobEvent, JobStart
+from gateway.domain.model import load
+from gateway.domain.queries import JobQuery
+from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, StopReason, Stored
+from gateway.domain.words import DependencyCondition, Role
+from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
+from gateway.stores.sqlite_lists import JobLists
+
+
+class SqliteReader:
+    """The port JobReader over one connection, which the caller keeps in one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        self._db = connection
+        self._sql = queries
+        self._lists = JobLists(connection, queries)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job with the engine's part."""
+        row = self._row("job", {"id": job_id})
+        return None if row is None else _record(row)
+
+    def document(self, job_id: str) -> Stored[Job] | None:
+        """A job as replies show it, not parsed."""
+        row = self._row("document", {"id": job_id})
+        return None if row is None else Stored(Job, job_id, *row)
+
+    def jobs(
+        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+    ) -> list[Stored[Job]]:
+        """At most `limit` jobs that match every filter of the query, in its order, behind a position."""
+        return self._lists.page(query, organization_id=organization_id, after=after, limit=limit)
+
+    def count_jobs(self, query: JobQuery, *, organization_id: str | None) -> int:
+        """How many jobs match. Takes time in proportion to the number."""
+        return self._lists.count(query, organization_id=organization_id)
+
+    def events(self, job_id: str, *, after: int, limit: int) -> list[JobEvent]:
+        """Entries of the history with an id larger than `after`, oldest first."""
+        rows = self._rows("events", {"id": job_id, "after": after, "limit": limit})
+        return [load(JobEvent, document) for (document,) in rows]
+
+    def request(self, job_id: str) -> JobStart | None:
+        """The request that started a job, secrets masked."""
+        row = self._row("request", {"id": job_id})
+        return None if row is None else load(JobStart, row[0])
+
+    def secrets(self, job_id: str) -> dict[str, bytes]:
+        """The sealed values of a job's secret variables, by name."""
+        return dict(self._rows("secrets", {"id": job_id}))
+
+    def open_dependencies(self, job_id: str) -> list[str]:
+        """Ids of the jobs that a job still depends on, in the order of the request."""
+        return self._column("open_dependencies", {"id": job_id})
+
+    def dependents(self, job_id: str) -> list[tuple[str, DependencyCondition]]:
+        """Ids and conditions of the jobs that still depend on a job, oldest first."""
+        rows = self._rows("dependents", {"id": job_id})
+        return [(dependent, DependencyCondition[condition]) for dependent, condition in rows]
+
+    def lock_holder(self, organization_id: str, name: str) -> str | None:
+        """Id of the job that is first in the queue of a lock."""
+        holder: str | None = self._value("lock_holder", {"organization_id": organization_id, "name": name})
+        return holder
+
+    def blocking_locks(self, job_id: str) -> list[str]:
+        """Names of the locks in whose queues a job has a place and is not first."""
+        return self._column("blocking_locks", {"id": job_id})
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """Ids of WAITING jobs whose `wake_at` has come, earliest first."""
+        return self._column("due", {"now": to_number(now), "limit": limit})
+
+    def next_wake(self) -> datetime | None:
+        """The earliest `wake_at` of a WAITING job."""
+        return to_instant_or_none(self._value("next_wake", {}))
+
+    def queue(self, limit: int, *, skip_organizations: Sequence[str] = ()) -> list[str]:
+        """Ids of SCHEDULED jobs that are not claimed: larger priority first, then older first."""
+        if not skip_organizations:
+            return self._column("queue", {"limit": limit})
+        # One that is skipped may have most of the queue: the others are read one by one, and merged.
+        waiting = set(self._column("queueing_organizations", {})) - set(skip_organizations)
+        queues = [
+            self._rows("queue_of_organization", {"organization_id": organization, "limit": limit})
+            for organization in waiting
+        ]
+        return [place[-1] for place in list(heapq.merge(*queues))[:limit]]
+
+    def claimed(self) -> list[JobRecord]:
+        """All jobs that an executor holds."""
+        return [_record(row) for row in self._rows("claimed", {})]
+
+    def expired(self, now: datetime, limit: int) -> list[str]:
+        """Ids of final jobs whose `expiresAt` has come, earliest first."""
+        return self._column("expired", {"now": to_number(now), "limit": limit})
+
+    def count_claimed(self) -> dict[str, int]:
+        """How many jobs executors hold, by organization."""
+        return dict(self._rows("count_claimed", {}))
+
+    def count_not_final(self, organization_id: str) -> int:
+        """How many jobs of an organization are not final. Takes time in proportion to the number."""
+        number: int = self._value("count_not_final", {"organization_id": organization_id})
+        return number
+
+    def remembered(self, organization_id: str, operation: str, key: str) -> Remembered | None:
+        """The first request under an idempotency key."""
+        names = {"organization_id": organization_id, "operation": operation, "key": key}
+        row = self._row("remembered", names)
+        if row is None:
+            return None
+        fingerprint, at, job_id, reply = row
+        return Remembered(**names, fingerprint=fingerprint, at=to_instant(at), job_id=job_id, reply=reply)
+
+    def oldest_remembered(self) -> datetime | None:
+        """When the oldest request under an idempotency key was made."""
+        return to_instant_or_none(self._value("oldest_remembered", {}))
+
+    def key(self, key_id: str) -> KeyRecord | None:
+        """An API key."""
+        row = self._row("key", {"id": key_id})
+        return None if row is None else _key(row)
+
+    def keys(self) -> list[KeyRecord]:
+        """All API keys ever made, oldest first."""
+        return [_key(row) for row in self._rows("keys", {})]
+
+    def has_keys(self) -> bool:
+        """Whether any API key was ever made."""
+        return bool(self._value("has_keys", {}))
+
+    def _rows(self, name: str, values: Mapping[str, Any]) -> list[Any]:
+        return self._db.execute(self._sql[name], values).fetchall()
+
+    def _row(self, name: str, values: Mapping[str, Any]) -> Any:
+        return self._db.execute(self._sql[name], values).fetchone()
+
+    def _value(self, name: str, values: Mapping[str, Any]) -> Any:
+        row = self._row(name, values)
+        return None if row is None else row[0]
+
+    def _column(self, name: str, values: Mapping[str, Any]) -> list[str]:
+        return [row[0] for row in self._rows(name, values)]
+
+
+_ROLES = {role.value: role for role in Role}
+
+
+def _record(row: Any) -> JobRecord:
+    document, event_count, wake_at, claimed, handle, token_hash, stop, grace = row
+    return JobRecord(
+        job=load(Job, document),
+        event_count=event_count,
+        wake_at=to_instant_or_none(wake_at),
+        claimed=bool(claimed),
+        handle=handle,
+        token_hash=token_hash,
+        stop=None if stop is None else StopReason(stop),
+        stop_grace_seconds=grace,
+    )
+
+
+def _key(row: Any) -> KeyRecord:
+    key_id, name, role, organization_id, key_hash, created_at, expires_at, revoked_at, last_used_at = row
+    return KeyRecord(
+        id=key_id,
+        name=name,
+        role=_ROLES[role],
+        organization_id=organization_id,
+        hash=key_hash,
+        created_at=to_instant(created_at),
+        expires_at=to_instant_or_none(expires_at),
+        revoked_at=to_instant_or_none(revoked_at),
+        last_used_at=to_instant_or_none(last_used_at),
+    )

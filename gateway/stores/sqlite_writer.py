@@ -1,0 +1,215 @@
+"""What can be read and written in SQLite in one transaction. When it becomes durable is not decided here."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from gateway.domain.errors import Conflict
+from gateway.domain.job import Job, JobEvent, JobStart
+from gateway.domain.model import dump
+from gateway.domain.ports import Change
+from gateway.domain.queries import words
+from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Remembered
+from gateway.domain.words import DependencyCondition
+from gateway.stores.sqlite_instants import to_number, to_number_or_none
+from gateway.stores.sqlite_reader import SqliteReader
+
+
+class SqliteWriter(SqliteReader):
+    """The port JobWriter over one connection. `begin` comes before each unit of work."""
+
+    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        super().__init__(connection, queries)
+        self._known: dict[str, Job] = {}
+        self.changes: dict[str, Change] = {}
+        """The last change of each job in this unit of work."""
+
+    def begin(self) -> None:
+        """Forget what the unit of work before this one did."""
+        self._known = {}
+        self.changes = {}
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job with the engine's part."""
+        record = super().job(job_id)
+        if record is not None:
+            self._known[job_id] = record.job
+        return record
+
+    def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
+        """Store a new job."""
+        job = record.job
+        columns = {
+            "organization_id": job.organization_id,
+            "user": job.user,
+            "storage_id": job.storage_id,
+            "type": job.type,
+            "scheduled_job_id": job.scheduled_job_id,
+            "created_at": to_number(job.created_at),
+            "priority": job.priority,
+            **_columns(record),
+        }
+        number = self._db.execute(self._sql["insert_job"], columns).lastrowid
+        self._do("insert_request", {"number": number, "document": dump(request)})
+        for name, sealed in secrets.items():
+            self._do("insert_secret", {"number": number, "name": name, "sealed": sealed})
+        self._find_by(None, job)
+        self._changed(job)
+
+    def save_job(self, record: JobRecord) -> None:
+        """Store a job that has changed. Raises LookupError when it is not stored."""
+        job = record.job
+        before = self._known.get(job.id) or self._stored(job.id)
+        self._do("save_job", _columns(record))
+        self._find_by(before, job)
+        self._changed(job)
+
+    def delete_job(self, job_id: str) -> None:
+        """Remove a job. Raises LookupError when it is not stored, IntegrityError while it has a place."""
+        job = self._stored(job_id)
+        self._do("delete_job", {"id": job_id})
+        self._find_by(job, None)
+        self._known.pop(job_id, None)
+        self.changes[job_id] = Change(job_id, 0, job.job_status)
+
+    def add_event(self, event: JobEvent) -> None:
+        """Append to a job's history. Raises LookupError when the job is not stored."""
+        values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
+        self._one(self._do("add_event", values), event.job_id)
+
+    def depend(self, job_id: str, on_job_id: str, condition: DependencyCondition, *, open: bool) -> None:
+        """Store that a job depends on another. Raises LookupError when the job is not stored."""
+        values = {"id": job_id, "on_job_id": on_job_id, "condition": condition.value, "open": open}
+        self._one(self._do("depend", values), job_id)
+
+    def close_dependency(self, job_id: str, on_job_id: str) -> None:
+        """Store that the outcome of a dependency is decided."""
+        self._do("close_dependency", {"id": job_id, "on_job_id": on_job_id})
+
+    def take_place(self, job_id: str, organization_id: str, lock: str) -> None:
+        """Give a job the last place in the queue of a lock; in an empty queue it is first."""
+        self._do("take_place", {"id": job_id, "organization_id": organization_id, "name": lock})
+
+    def give_up_places(self, job_id: str) -> list[str]:
+        """Take a job out of the queues of its locks; ids of the jobs that are first in one now, each once."""
+        first: dict[str, None] = {}
+        for organization_id, name, place, holds in self._rows("places", {"id": job_id}):
+            lock = {"organization_id": organization_id, "name": name}
+            self._do("give_up_place", {**lock, "place": place})
+            if holds:
+                first.update(dict.fromkeys(self._column("move_up", lock)))
+        return list(first)
+
+    def open_storage(self, organization_id: str, storage_id: str, at: datetime) -> None:
+        """Open the result storage; one that is open stays so."""
+        values = {"organization_id": organization_id, "id": storage_id, "at": to_number(at)}
+        self._do("open_storage", values)
+
+    def remember(self, request: Remembered) -> None:
+        """Keep the first request under an idempotency key. Raises IntegrityError for a second one."""
+        self._do("remember", {**vars(request), "at": to_number(request.at)})
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Remove requests first made before an instant; how many were removed."""
+        return self._do("forget", {"before": to_number(before), "limit": limit}).rowcount
+
+    def insert_key(self, key: KeyRecord) -> None:
+        """Store a new API key. Raises Conflict when the organization has one of that name, not revoked."""
+        if self._row("key_named", {"organization_id": key.organization_id, "name": key.name}):
+            raise Conflict(f"organization '{key.organization_id}' has a key named '{key.name}' already")
+        self._do("insert_key", _key_columns(key))
+
+    def save_key(self, key: KeyRecord) -> None:
+        """Store an API key that has changed. Raises LookupError when it is not stored."""
+        self._one(self._do("save_key", _key_columns(key)), key.id)
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Append to the audit table."""
+        self._do("audit", {**vars(entry), "at": to_number(entry.at)})
+
+    def setting(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """A value that all who use this file share, made at its first use."""
+        value: bytes | None = self._value("setting", {"name": name})
+        if value is None:
+            value = make()
+            self._do("insert_setting", {"name": name, "value": value})
+        return value
+
+    def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+        return self._db.execute(self._sql[name], values)
+
+    def _one(self, cursor: sqlite3.Cursor, row_id: str) -> None:
+        if cursor.rowcount != 1:
+            raise LookupError(f"{row_id} is not stored")
+
+    def _stored(self, job_id: str) -> Job:
+        record = self.job(job_id)
+        if record is None:
+            raise LookupError(f"job {job_id} is not stored")
+        return record.job
+
+    def _changed(self, job: Job) -> None:
+        self._known[job.id] = job
+        self.changes[job.id] = Change(job.id, job.version, job.job_status)
+
+    def _find_by(self, before: Job | None, after: Job | None) -> None:
+        """Bring tags, labels and words up to date; what has not changed is not touched."""
+        job = after or before
+        assert job is not None
+        place = (to_number(job.created_at), job.id)
+        for kind, values_of in (("tag", _tags), ("label", _labels), ("word", _words)):
+            old = set(values_of(before)) if before else set()
+            new = set(values_of(after)) if after else set()
+            if old != new:
+                self._each(f"delete_{kind}", job, old - new, place)
+                self._each(f"insert_{kind}", job, new - old, place)
+
+    def _each(self, name: str, job: Job, values: Iterable[str], place: tuple[int, str]) -> None:
+        self._db.executemany(self._sql[name], [(job.organization_id, value, *place) for value in values])
+
+
+def _columns(record: JobRecord) -> dict[str, Any]:
+    """The columns of a job that may change, and its id."""
+    job = record.job
+    return {
+        "id": job.id,
+        "status": job.job_status.value,
+        "version": job.version,
+        "finished_at": to_number_or_none(job.finished_at),
+        "expires_at": to_number_or_none(job.expires_at),
+        "event_count": record.event_count,
+        "wake_at": to_number_or_none(record.wake_at),
+        "claimed": record.claimed,
+        "handle": record.handle,
+        "token_hash": record.token_hash,
+        "stop": None if record.stop is None else record.stop.value,
+        "stop_grace_seconds": record.stop_grace_seconds,
+        "words": "".join(" " + word for word in _words(job)),
+        "document": dump(job),
+    }
+
+
+def _key_columns(key: KeyRecord) -> dict[str, Any]:
+    instants = ("created_at", "expires_at", "revoked_at", "last_used_at")
+    changed = {name: to_number_or_none(getattr(key, name)) for name in instants}
+    return {**vars(key), "role": key.role.value, **changed}
+
+
+def _tags(job: Job) -> Iterable[str]:
+    return job.tags
+
+
+def _labels(job: Job) -> Iterable[str]:
+    return (f"{label.name}={label.value or ''}" for label in job.labels)
+
+
+def _words(job: Job) -> Iterable[str]:
+    return _words_of(job.name or "", job.description or "")
+
+
+@lru_cache(maxsize=256)
+def _words_of(name: str, description: str) -> tuple[str, ...]:
+    """Cached, because most changes of a job leave both as they are."""
+    return words(f"{name} {description}", least=1)

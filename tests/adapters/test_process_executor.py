@@ -1,0 +1,1036 @@
+"""The executor that runs jobs as processes of this host, with real processes."""
+
+import asyncio
+import errno
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from gateway.domain.executor import (
+    AttemptKey,
+    Executor,
+    Exited,
+    Launch,
+    Observation,
+    Running,
+    StartRefused,
+    Vanished,
+)
+from gateway.domain.words import FeatureSupport, OutputChannel
+from gateway.executors import process, process_cgroup, process_launch
+from gateway.executors.process import ProcessExecutor
+from gateway.executors.process_folder import AttemptFolder, delete_tree
+from gateway.executors.process_session import Waiter, boot_id, members, processes, read_process
+
+LIMIT_SECONDS = 20
+"""When a test gives up waiting; nothing takes nearly as long."""
+PATH = "/usr/local/bin:/usr/bin:/bin"
+SHELLS = [path for path in map(shutil.which, ("dash", "bash", "busybox")) if path]
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+KILLED = Exited(exit_code=137, signal=9, out_of_memory=False)
+TERMINATED = Exited(exit_code=143, signal=15, out_of_memory=False)
+SUCCEEDED = Exited(exit_code=0, out_of_memory=False)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run jobs as another user")
+
+
+def cgroups_work() -> bool:
+    """Whether cgroup v2 is writable here."""
+    parent = process_cgroup.find_parent(Path("probe"))
+    return parent is not None and process_cgroup.remove(parent)
+
+
+needs_cgroup = pytest.mark.skipif(not cgroups_work(), reason="no cgroup v2 is writable here")
+
+
+def on_both_loops(test: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[str, Path], None]:
+    """Run a test of an executor's folder on asyncio's own event loop and on uvloop's."""
+
+    def run(loop: str, folder: Path) -> None:
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            runner.run(test(folder))
+
+    run.__name__ = test.__name__
+    return pytest.mark.parametrize("loop", LOOPS)(run)
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Living processes whose working folder is somewhere in a folder."""
+    found = []
+    for process_ in processes():
+        with suppress(OSError):
+            if Path(f"/proc/{process_.pid}/cwd").readlink().is_relative_to(folder):
+                found.append(process_.pid)
+    return found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user can pass through; when the test is over no process may be left in it."""
+    path = Path(tempfile.mkdtemp(prefix="process-executor-"))
+    path.chmod(0o711)
+    yield path
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while (left := processes_in(path)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    delete_tree(path)
+    assert left == []
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not reached: {what}"
+        await asyncio.sleep(0.002)
+
+
+def new_key() -> AttemptKey:
+    return AttemptKey(str(uuid.uuid4()), 1)
+
+
+def launch(
+    *commands: str,
+    key: AttemptKey | None = None,
+    environment: Mapping[str, str] | None = None,
+    memory_limit_mb: int | None = None,
+) -> Launch:
+    return Launch(
+        key=key or new_key(),
+        commands=commands,
+        image="not-used",
+        environment=environment or {},
+        memory_limit_mb=memory_limit_mb,
+    )
+
+
+def script(text: str, key: AttemptKey | None = None) -> Launch:
+    return launch("/bin/sh", "-c", text, key=key)
+
+
+class Gateway:
+    """An open executor and what it told."""
+
+    def __init__(self, folder: Path, executor: ProcessExecutor) -> None:
+        self.folder = folder
+        self.executor = executor
+        self.ended: Counter[AttemptKey] = Counter()
+
+    def told(self, key: AttemptKey) -> None:
+        self.ended[key] += 1
+
+    async def end_of(self, key: AttemptKey, handle: str) -> Observation:
+        """Wait until the attempt is over, by being told."""
+        seen = await self.executor.observe(key, handle)
+        if isinstance(seen, Running):
+            await until(lambda: self.ended[key], "the end of the attempt")
+            seen = await self.executor.observe(key, handle)
+        return seen
+
+    async def run(self, launched: Launch) -> Observation:
+        handle = await self.executor.start(launched)
+        return await self.end_of(launched.key, handle)
+
+    async def text(self, key: AttemptKey, channel: OutputChannel = OutputChannel.STDOUT) -> str:
+        return (await self.executor.output(key, channel, offset=0, limit=1 << 20)).data.decode()
+
+    async def output_of(self, launched: Launch) -> str:
+        """What the command writes; it must succeed."""
+        assert await self.run(launched) == SUCCEEDED, await self.text(launched.key, OutputChannel.STDERR)
+        return await self.text(launched.key)
+
+    async def says(self, key: AttemptKey, text: str) -> None:
+        """Wait until the attempt has written a text."""
+        path = self.attempt(key) / "stdout"
+        await until(lambda: path.exists() and text in path.read_text(), f"{text!r} in the output")
+
+    def attempt(self, key: AttemptKey) -> Path:
+        return self.folder / key.job_id / str(key.attempt)
+
+    def cgroup(self, key: AttemptKey) -> Path | None:
+        record = AttemptFolder(self.attempt(key)).record()
+        return None if record is None else record.cgroup
+
+
+@asynccontextmanager
+async def gateway(folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
+    executor = ProcessExecutor(folder, **({"default_path": PATH} | settings))
+    opened = Gateway(folder, executor)
+    await executor.open(opened.told)
+    try:
+        yield opened
+    finally:
+        await executor.close()
+
+
+def members_of(handle: str) -> list[int]:
+    waiter = Waiter.parse(handle)
+    assert waiter is not None
+    return [process_.pid for process_ in members(waiter, processes())]
+
+
+def name_of(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def lives(pid: int) -> bool:
+    process_ = read_process(pid)
+    return process_ is not None and not process_.dead
+
+
+def number_in(path: Path) -> int:
+    """The pid that a job wrote into a file; 0 while it has not."""
+    text = path.read_text() if path.exists() else ""
+    return int(text) if text.endswith("\n") else 0
+
+
+# What a command gets
+
+
+def test_it_is_an_executor_and_says_what_it_supports() -> None:
+    executor: Executor = ProcessExecutor(Path("unused"), default_path=PATH)
+
+    assert (executor.name, executor.isolation) == ("process", "none")
+    assert executor.support["memoryLimit"] is FeatureSupport.ENFORCED
+    assert executor.support["dockerImageUrl"] is FeatureSupport.RECORDED
+    assert executor.support["volumes"] is FeatureSupport.REFUSED
+
+
+@on_both_loops
+async def test_a_command_runs_and_its_end_is_told_once(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script("echo out; echo err >&2; exit 3")
+
+        assert await opened.run(launched) == Exited(exit_code=3, out_of_memory=False)
+        assert await opened.text(launched.key) == "out\n"
+        assert await opened.text(launched.key, OutputChannel.STDERR) == "err\n"
+        assert await opened.executor.observe(launched.key, "") == Exited(exit_code=3, out_of_memory=False)
+        assert opened.ended[launched.key] <= 1
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("exit 0", SUCCEEDED),
+        ("exit 137", Exited(exit_code=137, out_of_memory=False)),
+        ("exit 139", Exited(exit_code=139, out_of_memory=False)),
+        ("exit 255", Exited(exit_code=255, out_of_memory=False)),
+        ("kill -KILL $$", KILLED),
+        ("kill -TERM $$", TERMINATED),
+        ("kill -SEGV $$", Exited(exit_code=139, signal=11, out_of_memory=False)),
+        ("kill -INT $$", Exited(exit_code=130, signal=2, out_of_memory=False)),
+        ("kill -PIPE $$", Exited(exit_code=141, signal=13, out_of_memory=False)),
+        ("kill -USR1 $$", Exited(exit_code=138, signal=10, out_of_memory=False)),
+        ("echo Killed >&2; exit 137", Exited(exit_code=137, out_of_memory=False)),
+    ],
+)
+async def test_an_exit_status_is_told_from_a_signal_under_every_shell(
+    folder: Path, shell: str, text: str, expected: Exited
+) -> None:
+    async with gateway(folder, shell=shell) as opened:
+        assert await opened.run(script(text)) == expected
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"GREETING": 'it\'s a "fine" $(day)\nwith `two` lines \\', "EMPTY": ""},
+        {"my.var": "1", "-dash": "2", "8": "3", "sp ace": "4", "ünï": "5", "A": "=6"},
+        {
+            "PWD": "/nowhere",
+            "OLDPWD": "/before",
+            "IFS": "x",
+            "_": "y",
+            "SHLVL": "7",
+            "PPID": "1",
+            "OPTIND": "9",
+        },
+        {"BASH_ENV": "/nowhere", "SHELLOPTS": "xtrace", "UID": "5", "ENV": "/nowhere", "PS4": "$(false)"},
+        {"LD_PRELOAD": "/nowhere.so", "waiter_stop": "1", "waiter_carried_1": "2", "LC_ALL": "xx_XX"},
+        {"PATH": "/usr/bin:/bin", "HOME": "/", "TMPDIR": "/tmp", "LANG": "C"},
+    ],
+)
+async def test_the_environment_is_exactly_what_is_given(
+    folder: Path, shell: str, own: dict[str, str]
+) -> None:
+    async with gateway(folder, shell=shell) as opened:
+        launched = launch("cat", "/proc/self/environ", environment=own)
+        printed = await opened.output_of(launched)
+
+    work = str(folder / launched.key.job_id / "1" / "work")
+    entries = printed.removesuffix("\0").split("\0")
+    assert len(entries) == len({entry.partition("=")[0] for entry in entries})
+    assert dict(entry.split("=", 1) for entry in entries) == {
+        "PATH": PATH,
+        "HOME": work,
+        "TMPDIR": work,
+        "LANG": "C.UTF-8",
+        **own,
+    }
+
+
+async def test_variables_are_not_shown_among_the_arguments_of_the_waiter(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = launch("sleep", "60", environment={"my.password": "zanzibar"})
+        handle = await opened.executor.start(launched)
+        await until(lambda: [name_of(pid) for pid in members_of(handle)] == ["sleep"], "the command")
+
+        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_in(folder)]
+        assert len(lines) == 2
+        assert not [line for line in lines if b"zanzibar" in line]
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+        assert await opened.end_of(launched.key, handle) == KILLED
+
+
+async def test_arguments_arrive_as_they_are_and_no_builtin_of_a_shell_is_run(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        odd = ["", " a  b ", "$HOME", "*", "it's", '"', "\\n", "two\nlines", "-n", "ü"]
+        printed = await opened.output_of(launch("/usr/bin/printf", "<%s>", *odd))
+        assert printed == "".join(f"<{word}>" for word in odd)
+        with pytest.raises(StartRefused, match="no such command: 'exit'"):
+            await opened.executor.start(launch("exit", "0"))
+
+
+async def test_a_path_with_an_equals_sign_is_no_variable(folder: Path) -> None:
+    program = folder / "a=b"
+    program.write_text("#!/bin/sh\necho ran\n")
+    program.chmod(0o755)
+    async with gateway(folder) as opened:
+        launched = launch(str(program), environment={"my.var": "1"})
+
+        assert await opened.output_of(launched) == "ran\n"
+
+
+async def test_a_command_starts_in_its_work_folder_with_nothing_to_read(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script("pwd -P; cat; ls -A | wc -l; test -w . && echo writable")
+
+        assert await opened.output_of(launched) == f"{opened.attempt(launched.key)}/work\n0\nwritable\n"
+
+
+async def test_a_command_has_three_descriptors_no_ignored_signals_and_a_session(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        with (folder / "something").open("w") as something:
+            os.set_inheritable(something.fileno(), True)
+            launched = launch("sleep", "60")
+            handle = await opened.executor.start(launched)
+            await until(lambda: [name_of(pid) for pid in members_of(handle)] == ["sleep"], "the command")
+            (pid,) = members_of(handle)
+
+            descriptors = {
+                int(name): os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")
+            }
+            attempt = opened.attempt(launched.key)
+            assert descriptors == {0: "/dev/null", 1: f"{attempt}/stdout", 2: f"{attempt}/stderr"}
+            status = dict(
+                line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            )
+            # 32 and 33 belong to the C library, nobody can set them; they come from who started the tests.
+            ordinary = ~(0b11 << 31)
+            assert [int(status[name], 16) & ordinary for name in ("SigIgn", "SigBlk", "SigCgt")] == [0, 0, 0]
+            assert os.getsid(pid) == int(handle.split()[1]) != os.getsid(0)
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+        await opened.end_of(launched.key, handle)
+
+
+async def test_the_memory_limit_bounds_the_data_segment_of_the_command_alone(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        free = await opened.output_of(script("ulimit -d"))
+        launched = launch("/bin/sh", "-c", "ulimit -d; cat /proc/$PPID/limits", memory_limit_mb=64)
+        bounded, *limits = (await opened.output_of(launched)).splitlines()
+
+        assert bounded == str(64 * 1024)
+        (waiters,) = [line for line in limits if line.startswith("Max data size")]
+        assert ("unlimited" in waiters) == (free == "unlimited\n")
+        hungry = launch("dd", "if=/dev/zero", "of=/dev/null", "bs=1G", "count=1", memory_limit_mb=64)
+        assert await opened.run(hungry) == Exited(exit_code=1, out_of_memory=False)
+        assert "memory exhausted" in await opened.text(hungry.key, OutputChannel.STDERR)
+
+
+async def test_files_are_closed_to_others(folder: Path) -> None:
+    async with gateway(folder / "jobs") as opened:
+        launched = script("true")
+        await opened.run(launched)
+        attempt = folder / "jobs" / launched.key.job_id / "1"
+
+        modes = {
+            path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "jobs", *attempt.iterdir())
+        }
+        files = dict.fromkeys(("pid", "exit", "stdout", "stderr", "waiter"), 0o600)
+        assert modes == {"jobs": 0o700, "work": 0o700, **files}
+        assert stat.S_IMODE(attempt.stat().st_mode) == 0o700
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (launch("no-such-thing"), f"no such command: 'no-such-thing' (looked in PATH {PATH})"),
+        (launch("/no/such/thing"), "no such command: '/no/such/thing'"),
+        (launch("./run.sh"), "no such command: './run.sh'"),
+        (launch("ls", environment={"PATH": "/nowhere"}), "no such command: 'ls' (looked in PATH /nowhere)"),
+        (launch(""), "no such command: ''"),
+        (launch("/etc/passwd"), "the command is not executable: '/etc/passwd'"),
+        (launch("/usr"), "no such command: '/usr'"),
+        (launch(), "commands is empty, there is nothing to run"),
+        (launch("echo", "a\0b"), "arguments and variables cannot hold NUL characters"),
+        (launch("echo", environment={"A": "\0"}), "arguments and variables cannot hold NUL characters"),
+        (launch("echo", "\ud800"), "arguments and variables cannot hold lone surrogates"),
+        (launch("echo", environment={"A=B": "1"}), "a variable cannot be called 'A=B'"),
+        (launch("echo", environment={"": "1"}), "a variable cannot be called ''"),
+        (launch("echo", "x" * 200_000), "the argument list and environment are too long for this system"),
+        (
+            launch("echo", environment={f"A{number}": "x" * 100_000 for number in range(100)}),
+            "the argument list and environment are too long for this system",
+        ),
+    ],
+)
+async def test_what_can_never_start_is_refused_for_good(folder: Path, refused: Launch, reason: str) -> None:
+    async with gateway(folder) as opened:
+        with pytest.raises(StartRefused) as caught:
+            await opened.executor.start(refused)
+
+        assert caught.value.reason.startswith(reason)
+        assert not caught.value.passing
+        chunk = await opened.executor.output(refused.key, OutputChannel.STDOUT, offset=0, limit=9)
+        assert (chunk.data, chunk.size) == (b"", 0)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EMFILE])
+async def test_what_may_start_later_is_refused_for_now(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*arguments: object, **settings: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    async with gateway(folder) as opened:
+        launched = launch("true")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "posix_spawn", fail)
+            with pytest.raises(StartRefused, match=os.strerror(number)) as caught:
+                await opened.executor.start(launched)
+
+        assert caught.value.passing
+        assert await opened.run(launched) == SUCCEEDED
+
+
+async def test_a_job_id_cannot_lead_out_of_the_folder(folder: Path) -> None:
+    async with gateway(folder / "jobs") as opened:
+        for odd in ("..", "../other", "/etc", "", "a/b"):
+            with pytest.raises(ValueError, match="not the id of a job"):
+                await opened.executor.remove(odd)
+
+
+# Once and only once
+
+
+@on_both_loops
+async def test_starting_twice_runs_once(folder: Path) -> None:
+    async with gateway(folder) as first, gateway(folder) as second:
+        for _ in range(10):
+            launched = script(f"echo ran >> {folder}/ran")
+            handles = await asyncio.gather(
+                *(one.executor.start(launched) for one in (first, second, first, second))
+            )
+            ends = await asyncio.gather(
+                *(
+                    one.end_of(launched.key, handle)
+                    for one, handle in zip((first, second, first, second), handles, strict=True)
+                )
+            )
+
+            assert ends == [SUCCEEDED] * 4
+            again = await first.executor.start(launched)
+            assert await first.end_of(launched.key, again) == SUCCEEDED
+            assert (folder / "ran").read_text() == "ran\n"
+            (folder / "ran").unlink()
+
+
+def gate(folder: Path, name: str) -> str:
+    """A shell that waits for a file before it does anything; only then is the pid file made."""
+    shell = folder / f"{name}-shell"
+    shell.write_text(f'#!/bin/sh\nwhile [ ! -e {folder}/{name} ]; do sleep 0.005; done\nexec /bin/sh "$@"\n')
+    shell.chmod(0o755)
+    return str(shell)
+
+
+KILLED_GATEWAY = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway.domain.executor import AttemptKey, Launch
+from gateway.executors.process import ProcessExecutor
+
+async def main(folder, job_id, moment, shell, *commands):
+    executor = ProcessExecutor(Path(folder), default_path="/usr/bin:/bin", shell=shell)
+    await executor.open(lambda key: None)
+    die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    if moment == "spawned":
+        executor._follow = die
+    key = AttemptKey(job_id, 1)
+    handle = await executor.start(Launch(key=key, commands=commands, image="", environment={}))
+    await executor.observe(key, handle)
+    die()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def kill_a_gateway(folder: Path, launched: Launch, *, moment: str, shell: str = "/bin/sh") -> None:
+    """Let another gateway start an attempt and be killed at a moment: just "spawned", or "followed"."""
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        KILLED_GATEWAY,
+        str(folder),
+        launched.key.job_id,
+        moment,
+        shell,
+        *launched.commands,
+        cwd=Path(__file__).parents[2],
+    )
+    assert await killed.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("moment", ["spawned", "followed"])
+async def test_a_gateway_killed_after_the_start_finds_what_it_started(folder: Path, moment: str) -> None:
+    for _ in range(5):
+        launched = script(
+            f"echo ran >> {folder}/ran; while [ ! -e {folder}/go ]; do sleep 0.01; done; exit 4"
+        )
+        await kill_a_gateway(folder, launched, moment=moment)
+        async with gateway(folder) as opened:
+            handle = await opened.executor.start(launched)
+            assert await opened.executor.observe(launched.key, handle) == Running()
+            (folder / "go").touch()
+
+            assert await opened.end_of(launched.key, handle) == Exited(exit_code=4, out_of_memory=False)
+            assert (folder / "ran").read_text() == "ran\n"
+            (folder / "ran").unlink()
+            (folder / "go").unlink()
+
+
+@pytest.mark.parametrize("winner", ["first", "second"])
+async def test_of_two_waiters_one_runs_and_is_followed(folder: Path, winner: str) -> None:
+    launched = script(f"echo ran >> {folder}/ran; while [ ! -e {folder}/go ]; do sleep 0.01; done; exit 5")
+    await kill_a_gateway(folder, launched, moment="spawned", shell=gate(folder, "first"))
+    async with gateway(folder, shell=gate(folder, "second")) as opened:
+        handle = await opened.executor.start(launched)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        (folder / winner).touch()
+        await until((folder / "ran").exists, "the command")
+        (folder / "first").touch()
+        (folder / "second").touch()
+        # The loser leaves, which is no end of the attempt.
+        await until(
+            lambda: len(processes_in(opened.attempt(launched.key))) == 3, "one waiter, its shell, its sleep"
+        )
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        assert opened.ended[launched.key] == 0
+        (folder / "go").touch()
+
+        assert await opened.end_of(launched.key, handle) == Exited(exit_code=5, out_of_memory=False)
+        assert opened.ended[launched.key] == 1
+        assert (folder / "ran").read_text() == "ran\n"
+
+
+async def test_a_stop_reaches_the_waiter_that_wins_later(folder: Path) -> None:
+    launched = script(f"touch {folder}/ran; sleep 60")
+    await kill_a_gateway(folder, launched, moment="spawned", shell=gate(folder, "first"))
+    async with gateway(folder, shell=gate(folder, "second")) as opened:
+        handle = await opened.executor.start(launched)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+        (folder / "first").touch()
+        await until((opened.attempt(launched.key) / "pid").exists, "the winner")
+        (folder / "second").touch()
+
+        assert await opened.end_of(launched.key, handle) == TERMINATED
+
+
+async def test_a_waiter_that_died_while_it_began_is_refused_and_vanished(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOOKS", 2)
+    async with gateway(folder) as opened:
+        launched = script(f"touch {folder}/ran")
+        opened.attempt(launched.key).mkdir(parents=True)
+        (opened.attempt(launched.key) / "pid").touch()
+
+        with pytest.raises(StartRefused, match="ended before it ran") as caught:
+            await opened.executor.start(launched)
+        assert caught.value.passing
+        assert isinstance(await opened.executor.observe(launched.key, "x 1 1"), Vanished)
+        assert not (folder / "ran").exists()
+
+
+# After a restart
+
+
+@on_both_loops
+async def test_a_running_attempt_is_followed_again(folder: Path) -> None:
+    launched = script(f"echo one; while [ ! -e {folder}/go ]; do sleep 0.01; done; echo two; exit 6")
+    async with gateway(folder) as before:
+        handle = await before.executor.start(launched)
+        await before.says(launched.key, "one")
+    async with gateway(folder) as after:
+        assert await after.executor.observe(launched.key, handle) == Running()
+        assert await after.text(launched.key) == "one\n"
+        (folder / "go").touch()
+
+        assert await after.end_of(launched.key, handle) == Exited(exit_code=6, out_of_memory=False)
+        assert after.ended[launched.key] == 1
+        assert await after.text(launched.key) == "one\ntwo\n"
+    assert before.ended[launched.key] == 0
+
+
+async def test_an_end_while_no_gateway_ran_is_known(folder: Path) -> None:
+    launched = script(
+        f"sleep 60 & echo $! > {folder}/left; while [ ! -e {folder}/go ]; do sleep 0.01; done; exit 7"
+    )
+    async with gateway(folder) as before:
+        handle = await before.executor.start(launched)
+    (folder / "go").touch()
+    await until(AttemptFolder(before.attempt(launched.key)).exited, "the exit status")
+    async with gateway(folder) as after:
+        assert await after.executor.observe(launched.key, handle) == Exited(exit_code=7, out_of_memory=False)
+        await until(lambda: not lives(number_in(folder / "left")), "the death of what is left")
+        assert after.ended[launched.key] == 0
+
+
+@on_both_loops
+async def test_a_command_whose_waiter_was_killed_is_killed_and_vanished(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(f"echo $$ > {folder}/pid; exec sleep 60")
+        handle = await opened.executor.start(launched)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        await until(lambda: number_in(folder / "pid"), "the command")
+        os.kill(int(handle.split()[1]), signal.SIGKILL)
+
+        assert isinstance(await opened.end_of(launched.key, handle), Vanished)
+        await until(lambda: not lives(number_in(folder / "pid")), "the death of the command")
+        assert isinstance(await opened.executor.observe(launched.key, handle), Vanished)
+
+
+async def test_a_waiter_killed_while_no_gateway_ran_has_vanished_with_all_its_session(folder: Path) -> None:
+    launched = script(f"set -m; sleep 60 & echo $! > {folder}/pid; sleep 60")
+    async with gateway(folder) as before:
+        handle = await before.executor.start(launched)
+        await until(lambda: number_in(folder / "pid"), "the command")
+    os.kill(int(handle.split()[1]), signal.SIGKILL)
+    await until(lambda: not lives(int(handle.split()[1])), "the death of the waiter")
+    async with gateway(folder) as after:
+        seen = await after.executor.observe(launched.key, handle)
+
+        assert seen == Vanished("its process is gone and left no exit status")
+        await until(lambda: not lives(number_in(folder / "pid")), "the death of the session")
+
+
+async def test_an_attempt_of_an_earlier_boot_has_vanished_and_nobody_is_killed(folder: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
+        process_ = read_process(bystander.pid)
+        assert process_ is not None
+        key = new_key()
+        async with gateway(folder) as opened:
+            opened.attempt(key).mkdir(parents=True)
+            for boot, started in (
+                ("another-boot", process_.started),
+                (boot_id(), process_.started - 1),
+            ):
+                handle = f"{boot} {bystander.pid} {started}"
+                (opened.attempt(key) / "pid").write_text(f"{handle}\n\n")
+                assert isinstance(await opened.executor.observe(key, handle), Vanished)
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+async def test_an_attempt_without_a_trace_has_vanished(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        for handle in ("", "nonsense", f"{boot_id()} 0 0", f"{boot_id()} 1 1"):
+            assert isinstance(await opened.executor.observe(new_key(), handle), Vanished)
+
+
+async def test_closing_lets_go_of_every_descriptor_and_of_no_job(folder: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    started = [script(f"while [ ! -e {folder}/go ]; do sleep 0.01; done") for _ in range(5)]
+    async with gateway(folder) as opened:
+        handles = [await opened.executor.start(launched) for launched in started]
+        for launched, handle in zip(started, handles, strict=True):
+            assert await opened.executor.observe(launched.key, handle) == Running()
+    assert set(os.listdir("/proc/self/fd")) == before
+    (folder / "go").touch()
+    async with gateway(folder) as again:
+        for launched, handle in zip(started, handles, strict=True):
+            assert await again.end_of(launched.key, handle) == SUCCEEDED
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_without_pidfds_attempts_are_followed_by_looking(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", fail)
+    monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+    async with gateway(folder) as opened:
+        assert await opened.run(script("sleep 0.1; exit 8")) == Exited(exit_code=8, out_of_memory=False)
+    assert "looking now and then" in caplog.text
+
+
+# Stopping
+
+
+DEAF = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
+
+
+@on_both_loops
+async def test_a_stop_ends_a_command(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script("echo ready; exec sleep 60")
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+
+        assert await opened.end_of(launched.key, handle) == TERMINATED
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+        assert await opened.executor.observe(launched.key, handle) == TERMINATED
+
+
+async def test_a_command_may_end_itself_when_it_is_asked(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script("trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done")
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+
+        assert await opened.end_of(launched.key, handle) == Exited(exit_code=9, out_of_memory=False)
+
+
+@on_both_loops
+async def test_a_deaf_command_is_killed_after_the_grace(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(DEAF)
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        begun = time.monotonic()
+        await opened.executor.stop(launched.key, handle, grace_seconds=1)
+
+        assert await opened.end_of(launched.key, handle) == KILLED
+        assert time.monotonic() - begun >= 1
+
+
+async def test_a_second_stop_may_shorten_the_grace_and_not_lengthen_it(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(DEAF)
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+
+        assert await opened.end_of(launched.key, handle) == KILLED
+
+
+async def test_a_stop_works_after_a_restart_without_a_look_before(folder: Path) -> None:
+    launched = script(DEAF)
+    async with gateway(folder) as before:
+        handle = await before.executor.start(launched)
+        await before.says(launched.key, "ready")
+    async with gateway(folder) as after:
+        await after.executor.stop(launched.key, handle, grace_seconds=0)
+
+        assert await after.end_of(launched.key, handle) == KILLED
+
+
+@on_both_loops
+async def test_a_stop_at_any_moment_of_the_start_is_not_lost(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        for step in range(50):
+            launched = launch("sleep", "60")
+            handle = await opened.executor.start(launched)
+            await asyncio.sleep(step / 10_000)
+            # With a grace longer than the test waits, only SIGTERM can have ended it.
+            await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+
+            assert await opened.end_of(launched.key, handle) == TERMINATED
+
+
+@pytest.mark.parametrize("grace_seconds", [0, 3600])
+async def test_a_stop_reaches_process_groups_and_halted_processes(folder: Path, grace_seconds: int) -> None:
+    async with gateway(folder) as opened:
+        launched = script("set -m; sleep 60 & sleep 60 & kill -STOP $!; echo ready; exec sleep 60")
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        pids = members_of(handle)
+        assert len(pids) == 3
+        await opened.executor.stop(launched.key, handle, grace_seconds=grace_seconds)
+
+        assert await opened.end_of(launched.key, handle) == (KILLED if grace_seconds == 0 else TERMINATED)
+        await until(lambda: not any(map(lives, pids)), "the death of the session")
+
+
+async def test_a_command_that_forks_all_the_time_is_killed(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(
+            "trap '' TERM; echo ready; f() { while :; do (sleep 0.01 & :); done; }; f & f & wait"
+        )
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+
+        assert await opened.end_of(launched.key, handle) == KILLED
+        await until(lambda: not members_of(handle), "the death of the session")
+
+
+@pytest.mark.parametrize("cgroup", [True, False])
+async def test_what_a_command_leaves_in_its_session_is_killed_at_its_end(folder: Path, cgroup: bool) -> None:
+    async with gateway(folder, cgroup=cgroup) as opened:
+        launched = script(f"sleep 60 & set -m; sleep 60 & echo $! > {folder}/group; echo done")
+        handle = await opened.executor.start(launched)
+
+        assert await opened.end_of(launched.key, handle) == SUCCEEDED
+        await until(lambda: not members_of(handle), "the death of the session")
+        assert not lives(number_in(folder / "group"))
+
+
+ESCAPE = "setsid sh -c 'echo $$ > {folder}/escaped; trap : TERM; while :; do sleep 0.02; done' & "
+
+
+@needs_cgroup
+async def test_what_leaves_the_session_is_killed_with_the_cgroup(folder: Path) -> None:
+    escape = ESCAPE.format(folder=folder)
+    wait = f"while [ ! -s {folder}/escaped ]; do sleep 0.01; done; "
+    async with gateway(folder) as opened:
+        for text in (f"{escape}{wait}exit 0", f"{escape}{wait}echo ready; exec sleep 60"):
+            (folder / "escaped").unlink(missing_ok=True)
+            launched = script(text)
+            handle = await opened.executor.start(launched)
+            await until(lambda: opened.cgroup(launched.key), "the pid file")  # noqa: B023 - called at once
+            cgroup = opened.cgroup(launched.key)
+            assert cgroup is not None
+            if "ready" in text:
+                await opened.says(launched.key, "ready")
+                assert number_in(folder / "escaped") in process_cgroup.pids(cgroup)
+                assert number_in(folder / "escaped") not in members_of(handle)
+                await opened.executor.stop(launched.key, handle, grace_seconds=0)
+            await opened.end_of(launched.key, handle)
+            await until(lambda: not lives(number_in(folder / "escaped")), "the death of what escaped")
+            await until(lambda: not cgroup.exists(), "the end of the cgroup")  # noqa: B023 - called at once
+
+
+@needs_cgroup
+async def test_the_cgroup_is_known_after_a_restart(folder: Path) -> None:
+    launched = script(ESCAPE.format(folder=folder) + "exec sleep 60")
+    async with gateway(folder) as before:
+        handle = await before.executor.start(launched)
+        await until(lambda: number_in(folder / "escaped"), "the escape")
+    async with gateway(folder) as after:
+        await after.executor.stop(launched.key, handle, grace_seconds=0)
+        assert await after.end_of(launched.key, handle) == KILLED
+        await until(lambda: not lives(number_in(folder / "escaped")), "the death of what escaped")
+
+
+async def test_without_a_cgroup_what_leaves_the_session_is_not_followed(folder: Path) -> None:
+    async with gateway(folder, cgroup=False) as opened:
+        launched = script(
+            ESCAPE.format(folder=folder) + f"while [ ! -s {folder}/escaped ]; do sleep 0.01; done"
+        )
+        assert await opened.run(launched) == SUCCEEDED
+    assert lives(number_in(folder / "escaped"))
+    os.kill(number_in(folder / "escaped"), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("before", "expected"), [("-1", True), ("", None)])
+async def test_a_kill_for_lack_of_memory_shows_in_the_hosts_counter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, before: str, expected: bool | None
+) -> None:
+    if not process_launch._oom_kills():
+        pytest.skip("this kernel does not count such kills")
+    monkeypatch.setattr(process_launch, "_oom_kills", lambda: before)
+    async with gateway(folder, cgroup=False) as opened:
+        seen = await opened.run(script("kill -KILL $$"))
+
+        assert seen == Exited(exit_code=137, signal=9, out_of_memory=expected)
+
+
+# Output
+
+
+@on_both_loops
+async def test_output_is_read_while_the_command_runs_and_bounded(folder: Path) -> None:
+    async with gateway(folder, output_limit_bytes=64 * 1024) as opened:
+        launched = script(
+            "i=0; while [ $i -lt 20 ]; do head -c 100000 /dev/zero | tr '\\0' x; i=$((i+1)); done; "
+            f"echo ready; while [ ! -e {folder}/go ]; do sleep 0.01; done; echo end"
+        )
+        handle = await opened.executor.start(launched)
+        path = opened.attempt(launched.key) / "stdout"
+        await until(lambda: path.exists() and path.stat().st_size == 2_000_006, "the output")
+        await until(lambda: path.stat().st_blocks * 512 < 100_000, "the hole")
+        first = await opened.executor.output(launched.key, OutputChannel.STDOUT, offset=0, limit=1 << 20)
+        assert first.data == b"x" * 32768
+        assert first.dropped_bytes > 1_900_000
+        last = await opened.executor.output(launched.key, OutputChannel.STDOUT, offset=-6, limit=100)
+        assert last.data == b"ready\n"
+        (folder / "go").touch()
+        assert await opened.end_of(launched.key, handle) == SUCCEEDED
+        last = await opened.executor.output(
+            launched.key, OutputChannel.STDOUT, offset=last.next_offset, limit=100
+        )
+        assert (last.data, last.next_offset, last.size) == (b"end\n", 2_000_010, 2_000_010)
+
+
+async def test_output_of_a_short_command_is_bounded_at_its_end(folder: Path) -> None:
+    async with gateway(folder, output_limit_bytes=64 * 1024) as opened:
+        launched = script("head -c 3000000 /dev/zero | tr '\\0' x")
+        assert await opened.run(launched) == SUCCEEDED
+
+        assert (opened.attempt(launched.key) / "stdout").stat().st_blocks * 512 < 100_000
+    async with gateway(folder, output_limit_bytes=64 * 1024) as after:
+        first = await after.executor.output(launched.key, OutputChannel.STDOUT, offset=0, limit=1 << 20)
+        assert len(first.data) == 32768
+        assert first.size == 3_000_000
+
+
+async def test_a_file_system_without_holes_is_warned_of_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "can_punch", lambda folder: False)
+    with caplog.at_level(logging.WARNING):
+        async with gateway(folder, output_limit_bytes=64 * 1024) as opened:
+            launched = script("head -c 300000 /dev/zero")
+            assert await opened.run(launched) == SUCCEEDED
+            chunk = await opened.executor.output(launched.key, OutputChannel.STDOUT, offset=0, limit=1 << 20)
+
+    assert len(chunk.data) == 32768
+    assert chunk.dropped_bytes > 200_000
+    assert caplog.text.count("takes no holes") == 1
+
+
+# Removal
+
+
+async def test_removing_a_job_deletes_all_its_attempts_and_nothing_else(folder: Path) -> None:
+    outside = folder / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    async with gateway(folder / "jobs") as opened:
+        first = script(f"ln -s {outside} link; mkdir -p a/b; touch a/b/c; chmod 0 a/b a; chmod 555 .")
+        second = script("true", AttemptKey(first.key.job_id, 2))
+        other = script("true")
+        for launched in (first, second, other):
+            assert await opened.run(launched) == SUCCEEDED
+        assert sorted(await opened.executor.kept()) == sorted([first.key.job_id, other.key.job_id])
+        await opened.executor.remove(first.key.job_id)
+        await opened.executor.remove(first.key.job_id)
+
+        assert await opened.executor.kept() == [other.key.job_id]
+        assert [path.name for path in (folder / "jobs").iterdir()] == [other.key.job_id]
+        assert (outside / "kept").read_text() == "kept"
+        chunk = await opened.executor.output(first.key, OutputChannel.STDOUT, offset=0, limit=9)
+        assert chunk.size == 0
+
+
+async def test_a_link_in_place_of_a_jobs_folder_is_deleted_alone(folder: Path) -> None:
+    outside = folder / "outside"
+    outside.mkdir()
+    async with gateway(folder / "jobs") as opened:
+        (folder / "jobs" / "job").symlink_to(outside)
+        await opened.executor.remove("job")
+
+        assert outside.is_dir()
+        assert not os.path.lexists(folder / "jobs" / "job")
+
+
+# Another user
+
+
+@needs_root
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_a_job_runs_as_the_set_user_and_the_books_are_out_of_its_hands(
+    folder: Path, shell: str
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    async with gateway(folder, user="nobody", shell=shell) as opened:
+        launched = script(
+            "id -u; id -g; touch $HOME/mine && echo mine; echo again > /dev/stderr; "
+            "for f in ../pid ../exit ../waiter; do cat $f 2>/dev/null; (echo x >> $f) 2>/dev/null; done; "
+            "kill -KILL $PPID 2>/dev/null || echo safe; ls .. 2>/dev/null; exit 0"
+        )
+        printed = await opened.output_of(launched)
+
+        assert printed.split() == [str(nobody.pw_uid), str(nobody.pw_gid), "mine", "safe"]
+        assert await opened.text(launched.key, OutputChannel.STDERR) == "again\n"
+        environment = {"LD_PRELOAD": "/nowhere.so", "A": "1"}
+        shown = await opened.output_of(launch("cat", "/proc/self/environ", environment=environment))
+        assert {"LD_PRELOAD=/nowhere.so", "A=1"} < set(shown.split("\0"))
+        assert len(shown.split("\0")) == 7
+        await opened.executor.remove(launched.key.job_id)
+        assert not opened.attempt(launched.key).parent.exists()
+
+
+@needs_root
+@pytest.mark.parametrize("grace_seconds", [0, 3600])
+async def test_a_job_of_another_user_is_stopped(folder: Path, grace_seconds: int) -> None:
+    async with gateway(folder, user="nobody") as opened:
+        for step in range(10):
+            launched = launch("sleep", "60")
+            handle = await opened.executor.start(launched)
+            await asyncio.sleep(step / 2000)
+            await opened.executor.stop(launched.key, handle, grace_seconds=grace_seconds)
+
+            assert await opened.end_of(launched.key, handle) in (KILLED, TERMINATED)
+
+
+@needs_root
+async def test_a_folder_that_the_user_cannot_reach_is_told_at_once(folder: Path) -> None:
+    folder.chmod(0o700)
+    with pytest.raises(PermissionError, match=f"JOB_USER: user .* cannot reach .*: {folder} is closed to it"):
+        async with gateway(folder / "jobs", user="nobody"):
+            pass
+
+
+@needs_root
+async def test_root_said_outright_runs_jobs_as_root(folder: Path) -> None:
+    async with gateway(folder, user="root") as opened:
+        assert await opened.output_of(launch("id", "-u")) == "0\n"
+
+
+def test_an_unknown_user_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="there is no user 'no-such-user'"):
+        ProcessExecutor(folder, default_path=PATH, user="no-such-user")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can become anyone")
+def test_only_root_can_have_another_user(folder: Path) -> None:
+    with pytest.raises(ValueError, match="only root can run jobs as 'root'"):
+        ProcessExecutor(folder, default_path=PATH, user="root")

@@ -1,0 +1,372 @@
+"""The command `gateway` as real processes: starting, serving, stopping, keys, and what it refuses."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.contract_files import BEGIN, END
+
+SECONDS = 60
+"""How long anything may take; nothing waits for it when all is well."""
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The environment of the commands: none of the caller's settings, and jobs may run as root."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    user = {"GATEWAY_JOB_USER": "root"} if os.geteuid() == 0 else {}
+    return {**plain, **user, "GATEWAY_DATA": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def run(environment):
+    """Runs a command to its end."""
+
+    def run(*arguments, env=None, check=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments],
+            env={**environment, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        if check is not None:
+            assert done.returncode == check, done.stderr
+        return done
+
+    return run
+
+
+class Server:
+    """A gateway that serves."""
+
+    def __init__(self, process, lines):
+        self.process = process
+        self.lines = lines
+        self.url = None
+
+    def get(self, path, **headers):
+        return httpx.get(self.url + path, headers=headers, timeout=SECONDS)
+
+    def said(self, text):
+        return any(text in line for line in self.lines)
+
+    def stop(self, number=signal.SIGTERM):
+        """End it; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(SECONDS)
+
+
+@pytest.fixture
+def serve(environment):
+    """Starts gateways on free ports, and ends them after the test."""
+
+    @contextmanager
+    def serve(*arguments, env=None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve", "--port", "0", *arguments],
+            env={**environment, **(env or {})},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server = Server(process, [])
+        told = threading.Event()
+
+        def read():
+            for line in process.stderr:
+                server.lines.append(line)
+                if found := re.search(r"serving on (http://[^\s\"]+)", line):
+                    server.url = found[1].replace("0.0.0.0", "127.0.0.1")
+                    told.set()
+            told.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            assert told.wait(SECONDS)
+            assert server.url, "".join(server.lines)
+            yield server
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            reader.join()
+            process.stderr.close()
+
+    return serve
+
+
+def refused(done, message):
+    """It ended with 2 and one clear line."""
+    assert done.returncode == 2, done.stderr
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["keys"], ["keys", "create"], ["keys", "revoke"], ["contract"]]
+)
+def test_every_command_explains_itself(run, command):
+    told = run(*command, "--help", check=0).stdout
+    assert told.startswith("Usage: gateway")
+
+
+def test_every_setting_is_an_option_with_its_variable(run):
+    told = " ".join(run("serve", "--help", check=0).stdout.split())
+    for name in ("HOST", "PORT", "DATA", "CONFIG", "MAX_BODY_BYTES", "STOP_JOBS_ON_EXIT", "VOLUMES"):
+        assert f"--{name.lower().replace('_', '-')}" in told
+        assert f"GATEWAY_{name}" in told
+
+
+def test_the_version_is_told(run):
+    assert run("version", check=0).stdout.startswith("jobs-gateway ")
+
+
+def test_it_serves_and_stops_with_0(serve, environment):
+    with serve() as server:
+        assert server.get("/readyz").status_code == 200
+        assert server.get("/livez").status_code == 200
+        assert server.get("/v2/jobs").json()["jobs"] == []
+        address = Path(environment["GATEWAY_DATA"], "address")
+        assert address.read_text().strip() == server.url
+        assert server.said("any local user can use it")
+        assert server.said("isolation none")
+        assert server.stop() == 0
+        assert not address.exists()
+
+
+def test_ctrl_c_stops_it_with_0(serve):
+    with serve() as server:
+        assert server.stop(signal.SIGINT) == 0
+
+
+def test_its_log_is_json_lines_without_keys(serve, run):
+    key = run("keys", "create", "--name", "ada", "--role", "admin", check=0).stdout.strip()
+    with serve() as server:
+        assert server.get("/v2/jobs", **{"x-api-key": key}).status_code == 200
+        assert server.stop() == 0
+        lines = list(server.lines)
+    assert all("event" in json.loads(line) for line in lines)
+    assert any("listJobs" in line for line in lines)
+    assert key.rpartition("_")[2] not in "".join(lines)
+
+
+def test_everything_in_the_data_folder_is_closed_to_others(serve, environment):
+    with serve() as server:
+        assert server.get("/readyz").status_code == 200
+        folder = Path(environment["GATEWAY_DATA"])
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir() if file.is_file()}
+        assert "gateway.db" in modes
+        assert set(modes.values()) == {0o600}
+
+
+def test_open_waits_are_answered_when_it_stops(serve):
+    job = {"dockerImageUrl": "none", "commands": ["sleep", "60"]}
+    with serve("--stop-jobs-on-exit") as server, httpx.Client(base_url=server.url, timeout=SECONDS) as client:
+        path = client.post("/v2/jobs", json=job).headers["location"]
+        running = client.get(path).json()
+        while running["jobStatus"] != "RUNNING":
+            running = client.get(f"{path}/wait", params={"version": running["version"]}).json()
+        # Two requests in one piece: when the first is answered, the gateway has the second.
+        host = server.url.removeprefix("http://")
+        requests = [f"GET {where} HTTP/1.1\r\nHost: {host}\r\n\r\n" for where in ("/livez", f"{path}/wait")]
+        with socket.create_connection(host.split(":"), timeout=SECONDS) as connection:
+            connection.sendall("".join(requests).encode())
+            answers = connection.makefile("rb")
+            assert answers.readline().startswith(b"HTTP/1.1 200")
+            server.process.send_signal(signal.SIGTERM)
+            assert answers.read().count(b"HTTP/1.1 200") == 1
+        assert server.stop() == 0
+
+
+def test_a_second_gateway_on_the_data_folder_is_refused_with_the_holder(serve, run):
+    with serve() as server:
+        refused(run("serve", "--port", "0"), rf"in use by another gateway \(process {server.process.pid}\)")
+        assert server.get("/readyz").status_code == 200
+
+
+def test_a_port_in_use_is_refused(run):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused(run("serve", "--port", str(port)), rf"port in use: .*127\.0\.0\.1:{port}")
+
+
+def test_an_unwritable_data_folder_is_refused(run, tmp_path):
+    (tmp_path / "file").touch()
+    refused(run("serve", "--port", "0", "--data", str(tmp_path / "file" / "x")), r"data folder .*: Not a dir")
+
+
+def test_a_corrupt_database_is_refused(run, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gateway.db").write_bytes(b"this is no database at all\n" * 500)
+    refused(run("serve", "--port", "0"), r"gateway\.db")
+    refused(run("keys", "list"), r"gateway\.db")
+
+
+def test_wrong_settings_are_refused(run, tmp_path):
+    refused(run("serve", "--port", "x"), r"setting PORT, from --port: 'x'")
+    refused(run("serve", env={"GATEWAY_RETENTION_DAYS": "x"}), r"setting RETENTION_DAYS, from GATEWAY_RET")
+    config = tmp_path / "gateway.toml"
+    config.write_text("prot = 1")
+    refused(run("serve", "--config", str(config)), r"gateway\.toml: prot is no setting; did you mean port\?")
+    refused(run("serve", env={"GATEWAY_CONFIG": str(config)}), r"prot is no setting")
+    refused(run("serve", "--port", "0", "--catalogue", str(tmp_path / "none")), r"catalogue .*none")
+    assert run("serve", "--prot", "1").returncode == 2
+
+
+def test_an_unknown_variable_is_told_and_no_more(serve):
+    with serve(env={"GATEWAY_PROT": "1"}) as server:
+        assert server.said("GATEWAY_PROT is no setting; did you mean GATEWAY_PORT?")
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_must_say_whom_jobs_run_as(run):
+    refused(run("serve", "--port", "0", env={"GATEWAY_JOB_USER": ""}), r"setting JOB_USER: .*root")
+    refused(run("serve", "--port", "0", "--job-user", "no-such-user"), r"there is no user 'no-such-user'")
+
+
+def test_an_open_address_without_a_key_is_refused(run, serve):
+    refused(run("serve", "--host", "0.0.0.0", "--port", "0"), r"setting HOST: .*there is no API key")
+    run("keys", "create", "--name", "ada", "--role", "reader", check=0)
+    with serve("--host", "0.0.0.0") as server:
+        assert server.get("/v2/jobs").status_code == 401
+        assert not server.said("any local user can use it")
+
+
+def test_keys_are_made_listed_and_revoked_while_it_serves(serve, run):
+    with serve() as server:
+        assert server.get("/v2/jobs").status_code == 200
+        key = run("keys", "create", "--name", "ada", "--role", "operator", check=0).stdout.strip()
+        assert re.fullmatch(r"jg_[0-9a-f]+_[0-9a-f]{64}", key)
+        headers = {"authorization": f"Bearer {key}"}
+        assert server.get("/v2/jobs").status_code == 401
+        assert server.get("/v2/jobs", **headers).status_code == 200
+        listed = run("keys", "list", check=0).stdout
+        assert "ada" in listed
+        assert "valid" in listed
+        assert key.rpartition("_")[2] not in listed
+        key_id = key.split("_")[1]
+        assert "is revoked" in run("keys", "revoke", key_id, check=0).stdout
+        assert server.get("/v2/jobs", **headers).status_code == 401
+        assert "already" in run("keys", "revoke", key_id, check=0).stdout
+        assert "revoked" in run("keys", "list", check=0).stdout
+
+
+def test_making_and_revoking_keys_is_audited(run, environment):
+    key = run("keys", "create", "--name", "ada", "--role", "admin", check=0).stdout.strip()
+    run("keys", "revoke", key.split("_")[1], check=0)
+    with sqlite3.connect(Path(environment["GATEWAY_DATA"], "gateway.db")) as database:
+        entries = database.execute("SELECT action, subject FROM audit ORDER BY rowid").fetchall()
+    database.close()
+    assert entries == [("key.created", key.split("_")[1]), ("key.revoked", key.split("_")[1])]
+
+
+def test_a_name_is_unique_among_the_valid_keys_of_an_organization(run):
+    arguments = ("keys", "create", "--name", "ada", "--role", "reader")
+    first = run(*arguments, check=0).stdout.strip()
+    again = run(*arguments)
+    assert again.returncode == 1
+    assert "ada" in again.stderr
+    run("keys", "revoke", first.split("_")[1], check=0)
+    run(*arguments, check=0)
+
+
+def test_options_of_keys_are_variables_too(run):
+    variables = {"GATEWAY_KEYS_CREATE_NAME": "ada", "GATEWAY_KEYS_CREATE_ROLE": "reader"}
+    assert run("keys", "create", env=variables, check=0).stdout.startswith("jg_")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--role", "king"],
+        ["--name", ""],
+        ["--name", "a\nb"],
+        ["--organization", "a b"],
+        ["--expires", "yesterday"],
+        ["--expires", "2001-01-01T00:00:00Z"],
+    ],
+)
+def test_wrong_options_of_a_key_are_refused(run, wrong):
+    done = run("keys", "create", "--name", "ada", "--role", "reader", *wrong)
+    assert done.returncode == 2
+    assert wrong[0] in done.stderr
+
+
+def test_a_key_may_expire(run):
+    arguments = ("keys", "create", "--role", "reader", "--name")
+    run(*arguments, "ada", "--expires", "90d", check=0)
+    run(*arguments, "bob", "--expires", "2999-01-01T00:00:00Z", check=0)
+    assert "2999-01-01T00:00:00.000Z" in run("keys", "list", check=0).stdout
+
+
+def test_a_data_folder_that_is_none_has_no_keys(run):
+    refused(run("keys", "list"), r"no gateway has kept anything there")
+    refused(run("keys", "revoke", "x"), r"no gateway has kept anything there")
+
+
+def test_an_unknown_key_cannot_be_revoked(run):
+    run("keys", "create", "--name", "ada", "--role", "reader", check=0)
+    done = run("keys", "revoke", "nobody")
+    assert done.returncode == 1
+    assert "there is no key nobody" in done.stderr
+
+
+def test_organizations_share_the_host_only_when_that_is_said(run, serve):
+    run("keys", "create", "--name", "ada", "--role", "reader", check=0)
+    other = ("keys", "create", "--name", "bob", "--role", "reader", "--organization", "other")
+    refused(run(*other), r"setting SHARED_HOST_JOBS: .*default, other")
+    run(*other, "--shared-host-jobs", check=0)
+    refused(run("serve", "--port", "0"), r"setting SHARED_HOST_JOBS: .*default, other")
+    with serve("--shared-host-jobs") as server:
+        assert server.get("/readyz").status_code == 200
+
+
+def test_the_bootstrap_key_is_made_once_and_opens(serve, tmp_path):
+    file = tmp_path / "first.key"
+    for _ in range(2):
+        with serve("--host", "0.0.0.0", "--bootstrap-key-file", str(file)) as server:
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            key = file.read_text().strip()
+            assert server.get("/v2/jobs", **{"x-api-key": key}).status_code == 200
+            assert server.get("/v2/jobs").status_code == 401
+            assert server.stop() == 0
+
+
+def test_a_bootstrap_key_may_be_brought(serve, run, tmp_path):
+    file = tmp_path / "first.key"
+    file.write_text("jg_\n")
+    refused(run("serve", "--port", "0", "--bootstrap-key-file", str(file)), r"BOOTSTRAP_KEY_FILE: .*jg_<id>_")
+    key = "jg_mine_" + "A" * 43
+    file.write_text(key + "\n")
+    with serve("--bootstrap-key-file", str(file)) as server:
+        assert server.get("/v2/jobs", **{"x-api-key": key}).status_code == 200
+    assert "mine" in run("keys", "list", check=0).stdout
+
+
+def test_the_contracts_files_are_compared_and_renewed(run, tmp_path):
+    folder = ["--folder", str(tmp_path)]
+    refused(run("contract", "--check", *folder), r"is not the project's folder")
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    done = run("contract", "--check", *folder)
+    assert done.returncode == 1
+    assert "wsdl/jobs-v2.wsdl is missing" in done.stdout
+    assert "renewed wsdl/jobs-v2.wsdl" in run("contract", "--write", *folder, check=0).stdout
+    assert run("contract", "--check", *folder, check=0).stdout == ""
