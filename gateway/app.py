@@ -21,8 +21,6 @@ from gateway.rest.probes import openapi_routes, probe_routes
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
 from gateway.soap.door import soap_routes
-from gateway.stores.errors import StoreError
-from gateway.stores.sqlite import SqliteJobStore
 from gateway.vault import KEY_BYTES, FileVault, KeyFileError, StoreSealer
 
 
@@ -98,19 +96,6 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
     )
-
-
-def build_store(folder: DataFolder) -> JobStore:
-    """The store of a data folder, not open yet."""
-    return SqliteJobStore(folder.path)
-
-
-async def open_store(store: JobStore) -> None:
-    """Open a store. Raises Refusal when it cannot be opened."""
-    try:
-        await store.open()
-    except StoreError as error:
-        raise Refusal(str(error)) from None
 
 
 def _policy(settings: Settings, listener: Listener) -> Policy:

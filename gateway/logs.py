@@ -40,7 +40,7 @@ def set_up_logs(
     root.handlers = [handler]
     root.setLevel(level.upper())
     # Their lines on starting and stopping say what ours say already.
-    for library in ("uvicorn.error", "asyncio"):
+    for library in ("uvicorn.error", "asyncio", "spyne"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 
 import uvloop
 
-from gateway.app import Readiness, build_app, build_house, build_store, open_store
+from gateway.app import Readiness, build_app, build_house
 from gateway.data_folder import DataFolder
 from gateway.engine.engine import Engine
 from gateway.key_rules import prepare_keys
@@ -22,6 +22,7 @@ from gateway.listener import Listener
 from gateway.refusal import Refusal
 from gateway.settings import Settings
 from gateway.stopping import cancel_running_jobs
+from gateway.store_choice import build_store, open_store
 from gateway.web import WebServer
 
 log = logging.getLogger(__name__)

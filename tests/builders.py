@@ -1,6 +1,6 @@
 """Valid objects; a test states what matters to it alone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -15,13 +15,18 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _numbers = count(1)
 
 
+def later(seconds: float) -> datetime:
+    """An instant after NOON."""
+    return NOON + timedelta(seconds=seconds)
+
+
 def a_start(**overrides: Any) -> JobStart:
     """A request to start a job."""
     return JobStart(**{"docker_image_url": "image:1", "commands": ("run", "it")} | overrides)
 
 
 def a_job(**overrides: Any) -> Job:
-    """A job with an id of its own, SCHEDULED unless told; a final one has ended at NOON."""
+    """A job with an id of its own, SCHEDULED unless told; a final one has ended at NOON. None = unset."""
     values = {
         "id": new_job_id(NOON),
         "job_status": JobStatus.SCHEDULED,
@@ -38,7 +43,7 @@ def a_job(**overrides: Any) -> Job:
     } | overrides
     if values["job_status"] in FINAL:
         values.setdefault("finished_at", NOON)
-    return Job(**values)
+    return Job(**{name: value for name, value in values.items() if value is not None})
 
 
 def a_record(job: Job | None = None, **overrides: Any) -> JobRecord:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.app import build_store, open_store
 from gateway.cli.options import setting_options
 from gateway.clock import SystemClock
 from gateway.data_folder import DataFolder
@@ -26,6 +25,7 @@ from gateway.executors.process import ProcessExecutor
 from gateway.key_rules import check_shared_host, key_entry
 from gateway.refusal import Refusal
 from gateway.settings import Settings
+from gateway.store_choice import build_store, open_store
 
 T = TypeVar("T")
 

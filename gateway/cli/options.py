@@ -51,30 +51,28 @@ def setting_options(*fields: str) -> Callable[[FunctionT], FunctionT]:
 
 def _option(name: str, field: FieldInfo) -> Callable[[FunctionT], FunctionT]:
     option = option_name(name)
-    meaning = " ".join((field.description or "").split())
-    default = field.get_default()
+    shown: dict[str, Any] = {
+        "cls": _SettingOption,
+        "envvar": variable_name(name),
+        "show_envvar": True,
+        "help": _help(field),
+    }
     if field.annotation is bool:
-        return click.option(
-            f"{option}/--no-{option[2:]}",
-            name,
-            cls=_SettingOption,
-            default=None,
-            envvar=variable_name(name),
-            show_envvar=True,
-            help=meaning,
-        )
-    if isinstance(default, tuple):
+        return click.option(f"{option}/--no-{option[2:]}", name, default=None, **shown)
+    return click.option(option, name, metavar=_metavar(name, field), **shown)
+
+
+def _help(field: FieldInfo) -> str:
+    meaning = " ".join((field.description or "").split())
+    default = field.default
+    if field.default_factory is not None or default in (None, (), {}):
+        # The text says what holds then.
+        return meaning
+    if isinstance(default, bool):
+        default = "yes" if default else "no"
+    elif isinstance(default, tuple):
         default = ",".join(default)
-    return click.option(
-        option,
-        name,
-        cls=_SettingOption,
-        metavar=_metavar(name, field),
-        envvar=variable_name(name),
-        show_envvar=True,
-        show_default=str(default) if default not in (None, "", {}) else False,
-        help=meaning,
-    )
+    return f"{meaning} Default: {default}"
 
 
 def _metavar(name: str, field: FieldInfo) -> str:

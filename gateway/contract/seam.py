@@ -166,9 +166,13 @@ _PLAIN = {
 
 
 def _refusal(error: ValidationError) -> ValidationFailed:
+    details = error.errors(include_url=False, include_input=False)
+    wrong = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     problems = [
         Problem(detail["loc"], _detail(detail))
-        for detail in error.errors(include_url=False, include_input=False)
+        for detail in details
+        # A list is also called too short because of its wrong items; those are told themselves.
+        if not (detail["type"] == "too_short" and detail["loc"] in wrong)
     ]
     count = "1 wrong field" if len(problems) == 1 else f"{len(problems)} wrong fields"
     return ValidationFailed(f"the request has {count}", problems=problems)

@@ -1,9 +1,9 @@
 """The parts that jobs and requests are made of."""
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.model import Maybe, Model
@@ -45,11 +45,12 @@ class EnvironmentVariable(Model):
     secret: Maybe[Flag] = None
     """Whether the value is kept encrypted and never shown again. Default false."""
 
-    @model_validator(mode="after")
-    def _refuse_mask(self) -> Self:
-        if self.secret and self.value is None:
+    @field_validator("secret")
+    @classmethod
+    def _needs_value(cls, secret: bool, info: ValidationInfo) -> bool:
+        if secret and info.data.get("value") is None:
             raise PydanticCustomError("secret_value", "a secret needs a value")
-        return self
+        return secret
 
 
 class Label(Model):
@@ -155,13 +156,13 @@ class ResourceRequest(Model):
     cpu_request: Maybe[Cores] = None
     """The processor time it is planned with, in cores; at most `cpuLimit`."""
 
-    @model_validator(mode="after")
-    def _request_within_limit(self) -> Self:
-        if self.memory_request and self.memory_limit and self.memory_request > self.memory_limit:
-            raise PydanticCustomError("request_over_limit", "memoryRequest must not exceed memoryLimit")
-        if self.cpu_request and self.cpu_limit and self.cpu_request > self.cpu_limit:
-            raise PydanticCustomError("request_over_limit", "cpuRequest must not exceed cpuLimit")
-        return self
+    @field_validator("memory_request", "cpu_request")
+    @classmethod
+    def _within_limit(cls, request: int | Decimal, info: ValidationInfo) -> int | Decimal:
+        limit = info.data.get(str(info.field_name).replace("request", "limit"))
+        if limit is not None and request > limit:
+            raise PydanticCustomError("request_over_limit", "must not exceed the limit")
+        return request
 
     def with_heap(self) -> "ResourceRequest":
         """The same with `xmxLimit` computed where it is missing."""

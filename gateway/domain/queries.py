@@ -1,8 +1,8 @@
 """The queries and the pages that answer them."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.job import Job, JobEvent
@@ -32,6 +32,27 @@ from gateway.domain.words import (
 )
 
 PageLimit = Annotated[Int32, Limits(ge=1, le=100)]
+
+
+def words(text: str, *, least: int = 3) -> tuple[str, ...]:
+    """The words of a text, without case, each once: runs of at least `least` letters and digits."""
+    runs = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
+    return tuple(dict.fromkeys(run for run in runs if len(run) >= least))
+
+
+def _check_words(text: str) -> str:
+    if not words(text):
+        raise PydanticCustomError("text", "needs a word of at least 3 letters or digits")
+    return text
+
+
+def _check_label(label: str) -> str:
+    if "=" not in label:
+        raise PydanticCustomError("label", "must be written name=value")
+    return label
+
+
+LabelFilter = Annotated[Line, Limits(min_length=1, max_length=384), AfterValidator(_check_label)]
 
 
 class JobQuery(Model):
@@ -67,11 +88,9 @@ class JobQuery(Model):
     """Only jobs created before this instant."""
     scheduled_job_id: Maybe[JobId] = None
     """Only the runs of this schedule."""
-    label: Annotated[
-        tuple[Annotated[Line, Limits(min_length=1, max_length=384)], ...], Field(max_length=50)
-    ] = ()
+    label: Annotated[tuple[LabelFilter, ...], Field(max_length=50)] = ()
     """Only jobs that have all of these labels, each written `name=value`."""
-    text: Maybe[Annotated[Text, Limits(max_length=250)]] = None
+    text: Maybe[Annotated[Text, Limits(max_length=250), AfterValidator(_check_words)]] = None
     """Only jobs whose name or description has, for each word here of 3 characters or more, a word that
     begins with it; case does not matter."""
 
@@ -85,22 +104,12 @@ class JobQuery(Model):
         """Whether a job must carry every tag."""
         return bool(self.tags_conjunction) or JobReadFeature.TAGS_CONJUNCTION in self.features_on
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.dependent_job_id and not (self.storage_id and self.job_type):
-            raise PydanticCustomError("dependent_job_id", "dependentJobId needs storageId and jobType, too")
-        for label in self.label:
-            if "=" not in label:
-                raise PydanticCustomError("label", "a label is written name=value")
-        if self.text is not None and not words(self.text):
-            raise PydanticCustomError("text", "text needs a word of at least 3 letters or digits")
-        return self
-
-
-def words(text: str, *, least: int = 3) -> tuple[str, ...]:
-    """The words of a text, without case, each once: runs of at least `least` letters and digits."""
-    runs = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
-    return tuple(dict.fromkeys(run for run in runs if len(run) >= least))
+    @field_validator("dependent_job_id")
+    @classmethod
+    def _needs_more(cls, job_id: str, info: ValidationInfo) -> str:
+        if not (info.data.get("storage_id") and info.data.get("job_type")):
+            raise PydanticCustomError("dependent_job_id", "needs storageId and jobType, too")
+        return job_id
 
 
 class JobPage(Model):
@@ -184,11 +193,12 @@ class OutputQuery(Model):
     tail: Maybe[Flag] = None
     """Whether to return the last `limit` bytes. Default false."""
 
-    @model_validator(mode="after")
-    def _one_start(self) -> Self:
-        if self.tail and self.offset is not None:
-            raise PydanticCustomError("tail", "tail and offset cannot be given together")
-        return self
+    @field_validator("tail")
+    @classmethod
+    def _one_start(cls, tail: bool, info: ValidationInfo) -> bool:
+        if tail and info.data.get("offset") is not None:
+            raise PydanticCustomError("tail", "cannot be given together with offset")
+        return tail
 
 
 class JobOutput(Model):

@@ -1,8 +1,8 @@
 """The small requests that change a job."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.job import GraceSeconds, JobDescription, JobName, Progress, Tags
@@ -10,6 +10,22 @@ from gateway.domain.model import Maybe, Model
 from gateway.domain.parts import JobMetric
 from gateway.domain.scalars import Count, Message, ResultData, Uri
 from gateway.domain.words import JobField
+
+
+def _set_or_clear(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """`clear` is the last member, so what is set has been read before it."""
+    for name in names:
+        if info.data.get(_python_name(name)) is not None:
+            raise PydanticCustomError("set_and_clear", "'{name}' is set, too", {"name": str(name)})
+    return names
+
+
+def _python_name(wire: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in wire)
+
+
+SET_OR_CLEAR = AfterValidator(_set_or_clear)
+"""Refuses fields in `clear` that are set, too."""
 
 
 class Patch(Model):
@@ -26,13 +42,6 @@ class Patch(Model):
             return values
         kept = {name: value for name, value in values.items() if name not in nulls}
         return kept | {"clear": [*values.get("clear", []), *nulls]}
-
-    @model_validator(mode="after")
-    def _set_or_clear(self) -> Self:
-        for name in self.cleared:
-            if name in self.changes:
-                raise PydanticCustomError("set_and_clear", "'{name}' is both set and cleared", {"name": name})
-        return self
 
     @classmethod
     def clearable(cls) -> frozenset[str]:
@@ -60,7 +69,7 @@ class JobFields(Patch):
     """The new name; the empty text is a name, too."""
     description: Maybe[JobDescription] = None
     """The new description; the empty text is a description, too."""
-    clear: Annotated[tuple[JobField, ...], Field(max_length=10)] = ()
+    clear: Annotated[tuple[JobField, ...], Field(max_length=10), SET_OR_CLEAR] = ()
     """Fields to unset."""
 
 

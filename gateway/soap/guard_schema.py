@@ -6,13 +6,13 @@ since libxml2 refuses blanks round them, or digits that the contract takes.
 """
 
 import re
-from typing import Any
 
 from lxml import etree
 
 from gateway.contract.operation import Operation
 from gateway.contract.shapes import models_of, shape_of
 from gateway.domain.errors import Problem
+from gateway.translate import NAMESPACE
 from gateway.translate.xml_reader import XSD, Element
 
 _CHECKED_BY_READER = ("xs:dateTime", "xs:decimal", "xs:boolean")
@@ -33,7 +33,7 @@ class GuardSchema:
         if self._schema.validate(element):
             return []
         found = [
-            Problem(_path(str(entry.path)), str(entry.message).replace("{urn:jobs-gateway:v2}", ""))
+            Problem(_path(str(entry.path), element), str(entry.message).replace(f"{{{NAMESPACE}}}", ""))
             for entry in self._schema.error_log
         ]
         return found or [Problem((), "is not valid")]
@@ -62,12 +62,26 @@ def _relaxed(schema: Element, operations: tuple[Operation, ...]) -> Element:
     return relaxed
 
 
-def _path(path: str) -> tuple[Any, ...]:
-    """libxml2's path of an element, such as `/n:startJob/n:job/n:tags[2]`, as the path of a problem."""
-    parts: list[Any] = []
+def _path(path: str, element: Element) -> tuple[str | int, ...]:
+    """libxml2's path of an element as the path of a problem.
+
+    A step is a name with a prefix, or `*` where there is no prefix: `/n:startJob/n:job/n:tags[2]`,
+    `/*/*[1]/*[3]`; a number counts the elements that the step fits.
+    """
+    parts: list[str | int] = []
     for step in path.strip("/").split("/")[1:]:
-        if found := _STEP.fullmatch(step):
-            parts.append(found[1])
-            if found[2]:
-                parts.append(int(found[2]) - 1)
+        found = _STEP.fullmatch(step)
+        if found is None:
+            break
+        fitting = [child for child in element if found[1] in ("*", etree.QName(child).localname)]
+        place = int(found[2] or 1) - 1
+        if place >= len(fitting):
+            break
+        element = fitting[place]
+        parent = element.getparent()
+        assert parent is not None
+        same = parent.findall(str(element.tag))
+        parts.append(etree.QName(element).localname)
+        if len(same) > 1:
+            parts.append(same.index(element))
     return tuple(parts)

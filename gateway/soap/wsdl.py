@@ -11,6 +11,7 @@ from lxml import etree
 
 from gateway.contract.operation import Operation
 from gateway.contract.shapes import Kind, models_of, shape_of
+from gateway.domain.model import Model
 from gateway.domain.words import Word
 from gateway.soap.fault import ServiceFault
 from gateway.soap.service import SERVICE_NAME, soap_action
@@ -70,7 +71,7 @@ class WsdlDocument:
         types = etree.SubElement(root, f"{{{WSDL}}}types")
         found = source.find(f"{{{WSDL}}}types/{{{XSD}}}schema")
         assert found is not None
-        self.schema = _write_schema(types, found, order, operations)
+        _write_schema(types, found, order, operations)
         for message in _messages(source, order):
             _copy(message, root)
         for name in ("portType", "binding"):
@@ -79,9 +80,15 @@ class WsdlDocument:
         for address in root.iter(f"{{{version.wsdl_namespace}}}address"):
             address.set("location", _ADDRESS)
         etree.indent(root)
-        self._before, _, self._after = (
-            etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
-        ).partition(f'"{_ADDRESS}"'.encode())
+        text = etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
+        # The schema declares its prefixes once more, for tools that cut it out; lxml will not write that.
+        text = text.replace(
+            b"<xs:schema ", f'<xs:schema xmlns:xs="{XSD}" xmlns:tns="{NAMESPACE}" '.encode(), 1
+        )
+        schema = etree.fromstring(text).find(f"{{{WSDL}}}types/{{{XSD}}}schema")
+        assert schema is not None
+        self.schema = schema
+        self._before, _, self._after = text.partition(f'"{_ADDRESS}"'.encode())
 
     def at(self, address: str) -> bytes:
         """The document, naming this address."""
@@ -142,9 +149,8 @@ def _write_operations(made: Element, source: Element, order: list[str]) -> None:
 
 def _write_schema(
     types: Element, source: Element, order: list[str], operations: tuple[Operation, ...]
-) -> Element:
-    # The schema declares its prefixes itself, for tools that cut it out of the WSDL.
-    made = etree.SubElement(types, f"{{{XSD}}}schema", nsmap={"xs": XSD, "tns": NAMESPACE})
+) -> None:
+    made = etree.SubElement(types, f"{{{XSD}}}schema")
     made.set("targetNamespace", NAMESPACE)
     made.set("elementFormDefault", "qualified")
     wrappers = [name + end for name in order for end in ("", "Response")]
@@ -155,8 +161,15 @@ def _write_schema(
         _describe_words(_copy(simple[name], made), words[name])
     # Spyne's own type of the fault is not used: its members would lie beside faultcode.
     parts = sorted(set(complex_) - set(wrappers) - {FAULT_MESSAGE})
+    texts = {model.__name__: shape_of(model).documentation for model in _models(operations)}
     for name in [*parts, *wrappers]:
-        _tell_occurrence(_copy(complex_[name], made))
+        node = _copy(complex_[name], made)
+        _tell_occurrence(node)
+        # Spyne may write what a member says of a type in place of the type's own text.
+        for annotation in node.findall(f"{{{XSD}}}annotation"):
+            node.remove(annotation)
+        if name in texts:
+            _document(node, texts[name])
     for name in wrappers:
         etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": f"tns:{name}"})
     fault = {"name": FAULT_ELEMENT, "type": f"tns:{ServiceFault.__name__}"}
@@ -164,7 +177,6 @@ def _write_schema(
     for name, type_name, meaning in _HEADERS:
         element = etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": type_name})
         _document(element, meaning)
-    return made
 
 
 def _tell_occurrence(made: Element) -> None:
@@ -183,12 +195,16 @@ def _tell_occurrence(made: Element) -> None:
         member.extend(documentation)
 
 
-def _words(operations: tuple[Operation, ...]) -> dict[str, type[Word]]:
+def _models(operations: tuple[Operation, ...]) -> list[type[Model]]:
     roots = [operation.request for operation in operations]
     roots += [operation.reply.model for operation in operations if operation.reply]
+    return models_of([*roots, ServiceFault])
+
+
+def _words(operations: tuple[Operation, ...]) -> dict[str, type[Word]]:
     return {
         member.type.__name__: member.type
-        for model in models_of(roots)
+        for model in _models(operations)
         for member in shape_of(model).members
         if member.kind is Kind.WORD
     }

@@ -1,12 +1,17 @@
 """Both doors over one house, in memory: each test of the suite runs once per door."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Router
+from starlette.types import ASGIApp
 
+from gateway.contract.operation import Operation
+from gateway.contract.seam import Request, Seam
+from gateway.domain.call import Call
 from gateway.domain.keys import new_key
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
@@ -25,14 +30,34 @@ async def house(tmp_path: Path) -> AsyncIterator[TestHouse]:
         yield built
 
 
-@pytest.fixture
-async def http(house: TestHouse) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of both doors, without a network."""
+class SeamOfTheTest:
+    """Leads to the seam of the test that runs, so that the doors are built once: Spyne takes its time."""
+
+    seam: Seam
+
+    async def admit(self, operation: Operation, request: Request) -> Call:
+        return await self.seam.admit(operation, request)
+
+    async def run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
+        return await self.seam.run(operation, call, parts)
+
+
+@pytest.fixture(scope="session")
+def doors() -> tuple[SeamOfTheTest, ASGIApp]:
+    """Both doors as one application."""
+    seam: Any = SeamOfTheTest()
     routes = [
-        *rest_routes(house.seam, max_body_bytes=MAX_BODY_BYTES, ignored_query_parameters=("utm_*", "_")),
-        *soap_routes(house.seam, public_url=None, max_body_bytes=MAX_BODY_BYTES),
+        *rest_routes(seam, max_body_bytes=MAX_BODY_BYTES, ignored_query_parameters=("utm_*", "_")),
+        *soap_routes(seam, public_url=None, max_body_bytes=MAX_BODY_BYTES),
     ]
-    app = RequestIds(Router(routes, redirect_slashes=False, default=not_found))
+    return seam, RequestIds(Router(routes, redirect_slashes=False, default=not_found))
+
+
+@pytest.fixture
+async def http(house: TestHouse, doors: tuple[SeamOfTheTest, ASGIApp]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of both doors, without a network."""
+    seam, app = doors
+    seam.seam = house.seam
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
         yield client

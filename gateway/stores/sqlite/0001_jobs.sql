@@ -55,9 +55,9 @@ CREATE INDEX jobs_in_queue ON jobs (priority DESC, created_at, id) WHERE status 
 CREATE INDEX jobs_in_queue_by_organization ON jobs (organization_id, priority DESC, created_at, id)
     WHERE status = 'SCHEDULED' AND claimed = 0;
 CREATE INDEX jobs_due ON jobs (wake_at, id) WHERE status = 'WAITING' AND wake_at IS NOT NULL;
-CREATE INDEX jobs_claimed ON jobs (organization_id, created_at, id) WHERE claimed = 1;
+CREATE INDEX jobs_claimed ON jobs (organization_id, claimed) WHERE claimed = 1;
 CREATE INDEX jobs_expiring ON jobs (expires_at, id) WHERE finished_at IS NOT NULL AND expires_at IS NOT NULL;
-CREATE INDEX jobs_not_final ON jobs (organization_id) WHERE finished_at IS NULL;
+CREATE INDEX jobs_not_final ON jobs (organization_id, finished_at) WHERE finished_at IS NULL;
 
 -- What a job was started with, secrets masked.
 CREATE TABLE job_requests (

@@ -1,0 +1,133 @@
+"""The queries of the SQLite store: each is used, and none reads a table from end to end."""
+
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from gateway.domain.queries import JobQuery
+from gateway.domain.record import Position
+from gateway.domain.words import JobStatus
+from gateway.stores.sql_files import named_queries
+from gateway.stores.sqlite import SQL_FOLDER, SqliteJobStore
+from gateway.stores.sqlite_lists import JobLists
+from tests.builders import NOON, a_record
+from tests.storing import insert
+
+FILTERS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "user": {"user": "ann"},
+    "storageId": {"storage_id": "s"},
+    "jobType": {"job_type": ("A",)},
+    "jobTypes": {"job_type": ("A", "B", "C")},
+    "jobStatus": {"job_status": (JobStatus.FAILED,)},
+    "jobStatuses": {"job_status": (JobStatus.FAILED, JobStatus.DIED, JobStatus.RUNNING)},
+    "tag": {"tag": ("a",)},
+    "any tag": {"tag": ("a", "b", "c")},
+    "all tags": {"tag": ("a", "b", "c"), "tags_conjunction": True},
+    "dependentJobId": {"dependent_job_id": "j", "storage_id": "s", "job_type": ("A",)},
+    "createdAfter": {"created_after": NOON},
+    "createdBefore": {"created_before": NOON},
+    "createdAfter and createdBefore": {"created_after": NOON, "created_before": NOON + timedelta(hours=1)},
+    "scheduledJobId": {"scheduled_job_id": "s"},
+    "label": {"label": ("l=v",)},
+    "labels": {"label": ("l=v", "m=w")},
+    "text": {"text": "alpha"},
+    "texts": {"text": "alpha word"},
+}
+
+MAY_SCAN = {
+    "keys": ["SCAN api_keys"],
+    "has_keys": ["SCAN api_keys"],
+    "claimed": ["SCAN jobs USING INDEX jobs_claimed"],
+    "count_claimed": ["SCAN jobs USING COVERING INDEX jobs_claimed"],
+    "queue": ["SCAN jobs USING INDEX jobs_in_queue"],
+    "queueing_organizations": ["SCAN organization", "SCAN organization"],
+    "organizations": ["SCAN organization", "SCAN organization"],
+    "words_from": ["SCAN found", "SCAN found"],
+}
+"""Keys are few, a partial index holds only what is asked for, and the others read what they found before."""
+
+MAY_SORT = {"keys", "open_dependencies", "places", "blocking_locks"}
+"""What one job has, and keys, are few."""
+
+
+class _Unset(dict[str, None]):
+    """A value for any parameter."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def plan_of(store: SqliteJobStore, sql: str, values: Any) -> list[str]:
+    """How SQLite would run a query."""
+    return [row[3] for row in store._writing.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+
+async def test_no_query_reads_a_table_from_end_to_end(sqlite_store: SqliteJobStore) -> None:
+    for name, sql in named_queries(SQL_FOLDER).items():
+        if name.startswith(("range_", "where_")):
+            continue
+        values: Any = [None] * 4 if "?" in sql else _Unset()
+        plan = plan_of(sqlite_store, sql, values)
+        scans = [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"]
+        assert scans == MAY_SCAN.get(name, []), (name, plan)
+        assert "USE TEMP B-TREE FOR ORDER BY" not in plan or name in MAY_SORT, name
+
+
+@pytest.mark.parametrize("name", list(FILTERS))
+async def test_each_filter_is_read_in_order_from_an_index(sqlite_store: SqliteJobStore, name: str) -> None:
+    """A page costs what it shows, however many jobs there are: each range is searched and none is sorted."""
+    records = [
+        a_record(name="alpha alpine word", tags=("a", "b"), type="A", organization_id=organization)
+        for organization in ("acme", "other", "third")
+    ]
+    await insert(sqlite_store, *records)
+    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    position = Position(NOON, "j")
+    for organization_id, sort, after in product(
+        ("acme", None), ("createdAt", "-createdAt"), (None, position)
+    ):
+        query = JobQuery(sort=sort, **FILTERS[name])
+        sql, values = lists.statement(query, organization_id=organization_id, after=after, limit=100)
+        plan = plan_of(sqlite_store, sql, values)
+        scans = [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
+        sorts = [step for step in plan if step.startswith("USE TEMP B-TREE")]
+        # Ranges that are merged are merged in order; of the page that comes out its documents are looked up.
+        merged = "CO-ROUTINE page" in plan
+        assert scans == (["SCAN page"] if merged else []), plan
+        assert sorts == (["USE TEMP B-TREE FOR ORDER BY"] if merged else []), plan
+        assert not sorts or plan.index("SCAN page") < plan.index(sorts[0]), plan
+        bounds = [step for step in plan if "created_at" in step and ">(?,?)" in step and "<(?,?)" in step]
+        assert bounds, plan
+
+
+async def test_of_several_filters_the_one_that_finds_least_drives(sqlite_store: SqliteJobStore) -> None:
+    common = [a_record(tags=("common",), type="A") for _ in range(50)]
+    await insert(sqlite_store, *common, a_record(tags=("common", "rare"), type="A", user="bob"))
+    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    for query, expected in (
+        (JobQuery(tag=("common",), user="bob"), "jobs_by_user"),
+        (JobQuery(tag=("rare",), user="ann"), "SEARCH k USING PRIMARY KEY"),
+        (JobQuery(job_type=("B",), user="ann"), "jobs_by_type"),
+    ):
+        sql, values = lists.statement(query, organization_id="acme", after=None, limit=9)
+        assert expected in plan_of(sqlite_store, sql, values)[0]
+    query = JobQuery(tag=("common", "rare"), tags_conjunction=True)
+    sql, values = lists.statement(query, organization_id="acme", after=None, limit=9)
+    assert values["value_0"] == "rare"
+
+
+def test_each_query_is_used() -> None:
+    program = "".join(file.read_text() for file in SQL_FOLDER.parent.glob("sqlite_*.py"))
+    put_together = {
+        *(f"{verb}_{kind}" for verb in ("insert", "delete") for kind in ("tag", "label", "word")),
+        *("range_type_anywhere", "range_status_anywhere"),
+    }
+    unused = [
+        name
+        for name in named_queries(SQL_FOLDER)
+        if f'"{name.removeprefix("where_")}"' not in program and name not in put_together
+    ]
+    assert unused == []
