@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.contract.authentication import Authentication
 from gateway.contract.operation import Operation
-from gateway.domain.call import Call, IfMatch, Once
+from gateway.domain.call import Call, Caller, IfMatch, Once
 from gateway.domain.errors import (
     Forbidden,
     IdempotencyKeyInUse,
@@ -61,22 +61,13 @@ class Seam:
 
         Raises Unauthorized, Forbidden.
         """
-        with _coded(operation, request.request_id):
-            caller = await self._authentication.caller(request.credentials.secret)
-            if caller.attempt is not None and not operation.worker:
-                raise Forbidden(f"a running job may not call {operation.name}")
-            if not caller.role.covers(operation.role):
-                raise Forbidden(f"{operation.name} needs the role {operation.role}; the key is {caller.role}")
-            once = None
-            if request.idempotency_key is not None and operation.takes_idempotency_key:
-                once = Once(operation=operation.name, key=request.idempotency_key)
-            return Call(
-                caller=caller,
-                protocol=request.protocol,
-                request_id=request.request_id,
-                once=once,
-                if_match=request.if_match if operation.versioned else None,
-            )
+        began = time.perf_counter()
+        try:
+            with _coded(operation, request.request_id):
+                return await self._admit(operation, request)
+        except JobsError as error:
+            _tell(operation, request.protocol, request.request_id, None, error.key, began)
+            raise
 
     async def run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
         """Validate the parts (wire names and values) and run the operation.
@@ -94,24 +85,30 @@ class Seam:
             outcome = error.key
             raise
         finally:
-            _log.info(
-                "call",
-                extra={
-                    "operation": operation.name,
-                    "protocol": str(call.protocol),
-                    "caller": call.caller.name,
-                    "organization": call.caller.organization_id,
-                    "request_id": call.request_id,
-                    "outcome": outcome,
-                    "milliseconds": round((time.perf_counter() - began) * 1000, 3),
-                },
-            )
+            _tell(operation, call.protocol, call.request_id, call.caller, outcome, began)
+
+    async def _admit(self, operation: Operation, request: Request) -> Call:
+        caller = await self._authentication.caller(request.credentials.secret)
+        if caller.attempt is not None and not operation.worker:
+            raise Forbidden(f"a running job may not call {operation.name}")
+        if not caller.role.covers(operation.role):
+            raise Forbidden(f"{operation.name} needs the role {operation.role}; the key is {caller.role}")
+        once = None
+        if request.idempotency_key is not None and operation.takes_idempotency_key:
+            once = Once(operation=operation.name, key=request.idempotency_key)
+        return Call(
+            caller=caller,
+            protocol=request.protocol,
+            request_id=request.request_id,
+            once=once,
+            if_match=request.if_match if operation.versioned else None,
+        )
 
     async def _run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
         try:
             request = operation.request.read(parts)
         except ValidationError as error:
-            raise _refusal(error) from error
+            raise refusal_of(error) from error
         values = {python: getattr(request, wire) for wire, python in operation.parameters}
         if call.caller.attempt is not None and job_key(values["job_id"]) != call.caller.attempt.job_id:
             raise Forbidden("a running job may act on itself alone")
@@ -137,6 +134,28 @@ class Seam:
             yield
         finally:
             del self._under_way[key]
+
+
+def _tell(
+    operation: Operation,
+    protocol: CallProtocol,
+    request_id: str,
+    caller: Caller | None,
+    outcome: str,
+    began: float,
+) -> None:
+    """One line in the log per call; no bodies, keys or tokens."""
+    if _log.isEnabledFor(logging.INFO):
+        told: dict[str, Any] = {
+            "operation": operation.name,
+            "protocol": str(protocol),
+            "request_id": request_id,
+            "outcome": outcome,
+            "milliseconds": round((time.perf_counter() - began) * 1000, 3),
+        }
+        if caller is not None:
+            told |= {"caller": caller.name, "organization": caller.organization_id}
+        _log.info("call", extra=told)
 
 
 @contextmanager
@@ -165,7 +184,8 @@ _PLAIN = {
 }
 
 
-def _refusal(error: ValidationError) -> ValidationFailed:
+def refusal_of(error: ValidationError) -> ValidationFailed:
+    """What pydantic found wrong, as the error that callers are told."""
     details = error.errors(include_url=False, include_input=False)
     wrong = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     problems = [

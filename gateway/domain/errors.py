@@ -22,6 +22,8 @@ class JobsError(Exception):
 
     key: ClassVar[str]
     code: ClassVar[int]
+    come_back_seconds: ClassVar[int | None] = None
+    """When to try again, where the error names no time of its own; None = trying again does not help."""
 
     def __init__(
         self, reason: str, *, problems: Iterable[Problem] = (), retry_after_seconds: int | None = None
@@ -29,7 +31,7 @@ class JobsError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.problems = tuple(problems)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = retry_after_seconds or self.come_back_seconds
 
     @property
     def http_status(self) -> int:
@@ -133,6 +135,7 @@ class TooManyRequests(JobsError):
 
     key = "TOO_MANY_REQUESTS"
     code = 429_00000
+    come_back_seconds = 5
 
 
 class InternalServerError(JobsError):
@@ -147,6 +150,7 @@ class ServiceUnavailable(JobsError):
 
     key = "SERVICE_UNAVAILABLE"
     code = 503_00000
+    come_back_seconds = 5
 
 
 class Conflict(JobsError):

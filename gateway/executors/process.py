@@ -20,7 +20,7 @@ import re
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -90,7 +90,7 @@ class _Followed:
     cgroup: Path | None
     stop: Stop
     outputs: tuple[OutputFile, ...]
-    observed: bool = field(default=False)
+    observed: bool = False
     """Whether somebody asked for it, and so wants to hear of its end."""
 
 

@@ -225,10 +225,10 @@ def _refusals(operation: Operation) -> Schema:
     found: dict[str, list[type[JobsError]]] = {}
     for error in possible_errors(operation):
         found.setdefault(str(error.code // 100_000), []).append(error)
-    return {status: _refusal(status, kinds) for status, kinds in found.items()}
+    return {status: refusal_of(status, kinds) for status, kinds in found.items()}
 
 
-def _refusal(status: str, kinds: list[type[JobsError]]) -> Schema:
+def refusal_of(status: str, kinds: list[type[JobsError]]) -> Schema:
     headers = ["X-Request-Id", *_REFUSAL_HEADERS.get(status, ())]
     return {
         "description": "\n".join(f"* `{error.key}`: {title_of(error)}." for error in kinds),

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from starlette.datastructures import Headers
 
 from gateway.contract.operation import Operation
-from gateway.contract.seam import _refusal
+from gateway.contract.seam import refusal_of
 from gateway.domain.call import Call
 from gateway.domain.errors import Problem, UnknownOperation, ValidationFailed
 from gateway.soap.envelope import read_header, take_apart
@@ -136,7 +136,7 @@ def _found_by_validation(operation: Operation, parts: Mapping[str, Any]) -> list
     try:
         operation.request.read(parts)
     except ValidationError as error:
-        return list(_refusal(error).problems)
+        return list(refusal_of(error).problems)
     return []
 
 

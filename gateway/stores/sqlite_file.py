@@ -45,7 +45,7 @@ class SqliteFile:
         except OSError as error:
             raise StoreError(f"database {self.path}: {error.strerror}") from error
         except sqlite3.Error as error:
-            raise self._refusal(error) from error
+            raise self.refusal_of(error) from error
 
     def connect_to_write(self) -> sqlite3.Connection:
         """A connection that writes. Transactions are begun and ended by hand."""
@@ -139,7 +139,7 @@ class SqliteFile:
         number: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
         return number
 
-    def _refusal(self, error: sqlite3.Error) -> StoreError:
+    def refusal_of(self, error: sqlite3.Error) -> StoreError:
         code = primary_code(error)
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return StoreError(f"database {self.path}: is damaged, or no database at all; restore a backup")

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Router
 
 from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
-from gateway.contract.seam import Request, Seam, _refusal
+from gateway.contract.seam import Request, Seam, refusal_of
 from gateway.domain.call import Call, Caller
 from gateway.domain.errors import JobsError
 from gateway.domain.job import Job
@@ -86,7 +86,7 @@ class StandIn(Seam):
         try:
             operation.request.read(parts)
         except ValidationError as error:
-            raise _refusal(error) from error
+            raise refusal_of(error) from error
         if self.error:
             raise self.error
         self.ran.append((operation.name, dict(parts)))

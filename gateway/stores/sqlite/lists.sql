@@ -2,8 +2,9 @@
 -- each of them a stretch of one index in the order of lists, and checks its other filters row by row.
 --
 -- Every range has the bounds :low_at, :low_id and :high_at, :high_id, both outside. Where a range is read for
--- several values, {value} and {organization} stand for the names of the parameters that hold them. `k` names
--- the columns created_at and id that it is ordered by, `j` the job.
+-- several values, {value} and {organization} stand for the names of the parameters that hold them. {job} is
+-- where the table of jobs is joined to another table's range, when a filter has to be checked. `j` names the job
+-- and `k` the other table.
 
 -- name: range_all
 -- All jobs of all organizations.
@@ -60,25 +61,25 @@ AND (j.created_at, j.id) > (:low_at, :low_id) AND (j.created_at, j.id) < (:high_
 
 -- name: range_dependent
 -- The jobs that depend on a job. They belong to that job's organization.
-FROM job_dependencies AS k INDEXED BY job_dependents CROSS JOIN jobs AS j ON j.id = k.job_id
+FROM job_dependencies AS k INDEXED BY job_dependents {job}
 WHERE k.on_job_id = :{value}
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
 
 -- name: range_tag
 -- The jobs with a tag.
-FROM job_tags AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+FROM job_tags AS k {job}
 WHERE k.organization_id = :{organization} AND k.tag = :{value}
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
 
 -- name: range_label
 -- The jobs with a label, written name=value.
-FROM job_labels AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+FROM job_labels AS k {job}
 WHERE k.organization_id = :{organization} AND k.label = :{value}
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
 
 -- name: range_word
 -- The jobs with a word.
-FROM job_words AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+FROM job_words AS k {job}
 WHERE k.organization_id = :{organization} AND k.word = :{value}
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
 
@@ -113,36 +114,30 @@ EXISTS (SELECT 1 FROM job_dependencies AS d WHERE d.job_id = j.id AND d.on_job_i
 -- name: where_any_tag
 -- Carries one of the tags, a JSON array.
 EXISTS (
-    SELECT 1 FROM json_each(:tags) AS wanted CROSS JOIN job_tags AS t
-    ON t.organization_id = j.organization_id AND t.tag = wanted.value
+    SELECT 1 FROM job_tags AS t
+    WHERE t.organization_id = j.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
     AND t.created_at = j.created_at AND t.job_id = j.id
 );
 
 -- name: where_all_tags
--- Carries every tag of a JSON array.
-NOT EXISTS (
-    SELECT 1 FROM json_each(:tags) AS wanted
-    WHERE NOT EXISTS (
-        SELECT 1 FROM job_tags AS t
-        WHERE t.organization_id = j.organization_id AND t.tag = wanted.value
-        AND t.created_at = j.created_at AND t.job_id = j.id
-    )
-);
+-- Carries every tag of a JSON array, which holds each once.
+(
+    SELECT count(*) FROM job_tags AS t
+    WHERE t.organization_id = j.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
+    AND t.created_at = j.created_at AND t.job_id = j.id
+) = json_array_length(:tags);
 
 -- name: where_all_labels
--- Has every label of a JSON array.
-NOT EXISTS (
-    SELECT 1 FROM json_each(:labels) AS wanted
-    WHERE NOT EXISTS (
-        SELECT 1 FROM job_labels AS l
-        WHERE l.organization_id = j.organization_id AND l.label = wanted.value
-        AND l.created_at = j.created_at AND l.job_id = j.id
-    )
-);
+-- Has every label of a JSON array, which holds each once.
+(
+    SELECT count(*) FROM job_labels AS l
+    WHERE l.organization_id = j.organization_id AND l.label IN (SELECT value FROM json_each(:labels))
+    AND l.created_at = j.created_at AND l.job_id = j.id
+) = json_array_length(:labels);
 
--- name: where_all_words
--- Has, for each beginning in a JSON array, a word that begins so.
-NOT EXISTS (SELECT 1 FROM json_each(:words) AS wanted WHERE instr(j.words, ' ' || wanted.value) = 0);
+-- name: where_word
+-- Has a word that begins like {value}.
+instr(j.words, ' ' || :{value}) > 0;
 
 -- name: organizations
 -- All organizations that have a job, at most :limit. Jumps from one to the next instead of reading all jobs.
@@ -181,6 +176,6 @@ SELECT count(*) FROM (
 
 -- name: range_words
 -- The jobs with a word from :{value} up to :{value}_end; not in the order of lists, so for few entries only.
-FROM job_words AS k CROSS JOIN jobs AS j ON j.id = k.job_id
+FROM job_words AS k {job}
 WHERE k.organization_id = :{organization} AND k.word >= :{value} AND k.word < :{value}_end
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
