@@ -1,6 +1,7 @@
 """startJob and rerunJob: from a request to a stored job that waits or is scheduled."""
 
 import fnmatch
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +27,7 @@ from gateway.domain.history import note
 from gateway.domain.house import House
 from gateway.domain.identity import job_key, new_job_id
 from gateway.domain.job import DEFAULT_GRACE_SECONDS, DEFAULT_PRIORITY, Job, JobStart
-from gateway.domain.parts import HIDDEN, Attachment, EnvironmentVariable, RetryPolicy
+from gateway.domain.parts import HIDDEN, Attachment, EnvironmentVariable, ResourceRequest, RetryPolicy
 from gateway.domain.ports import JobWriter
 from gateway.domain.record import JobRecord, Stored
 from gateway.domain.waiting import settle
@@ -184,10 +185,8 @@ def _with_defaults(house: House, start: JobStart) -> JobStart:
 def _check(house: House, start: JobStart, now: datetime) -> None:
     """What the models cannot check by themselves."""
     refused = [
-        Problem(("job", name), f"the executor '{house.executor.name}' refuses {what}")
-        for name, what in (("volumes", "volumes"), ("commands", "a job without commands"))
-        if house.executor.support.get(name) is FeatureSupport.REFUSED
-        and bool(getattr(start, name)) is (name == "volumes")
+        Problem(("job", *path), f"the executor '{house.executor.name}' refuses {what}")
+        for path, what in _refused(start, house.executor.support)
     ]
     if refused:
         raise UnsupportedByExecutor("; ".join(problem.detail for problem in refused), problems=refused)
@@ -203,6 +202,24 @@ def _check(house: House, start: JobStart, now: datetime) -> None:
             problems.append(Problem(("job", "volumes", index, "source"), detail))
     if problems:
         raise ValidationFailed("the request has wrong fields", problems=problems)
+
+
+def _refused(start: JobStart, support: Mapping[str, FeatureSupport]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Paths and names of what is given although the executor refuses it; `emptyCommands` is not giving."""
+    given = {
+        str(JobStart.model_fields[name].alias): value for name, value in start if value not in (None, ())
+    }
+    resources = start.resource_request
+    limits = {
+        str(ResourceRequest.model_fields[name].alias) for name, value in resources or () if value is not None
+    }
+    for name in (name for name, how in support.items() if how is FeatureSupport.REFUSED):
+        if name == "emptyCommands" and not start.commands:
+            yield ("commands",), "a job without commands"
+        elif name in given:
+            yield (name,), name
+        elif name in limits:
+            yield ("resourceRequest", name), name
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,86 @@ class JobField(Word):
     DESCRIPTION = "description", "The description."
 
 
+class ResultStatus(Word):
+    """What became of a record."""
+
+    OK = "OK", "The record is right, or was dealt with."
+    FAILED = "FAILED", "The record is wrong, or could not be dealt with."
+
+
+class ResultReadFeature(Word):
+    """Switches of the listing of results and log entries."""
+
+    USE_NEXT_START_AFTER = (
+        "USE_NEXT_START_AFTER",
+        "Page by sealed cursors (nextStartAfter) instead of plain ids.",
+    )
+
+
+class ResultOmitFeature(Word):
+    """What the listing of results leaves out."""
+
+    NUMBER_OF_TOTAL = "NUMBER_OF_TOTAL", "Leave out the total."
+
+
+class LogOmitFeature(Word):
+    """What the listing of log entries leaves out."""
+
+    FETCH_RESULT_DATA = "FETCH_RESULT_DATA", "Leave out the result data."
+    NUMBER_OF_TOTAL = "NUMBER_OF_TOTAL", "Leave out the total."
+
+
+class ProcessingLogId(Word):
+    """The processing logs that each storage has."""
+
+    CURATION_LOG = "CURATION_LOG", "What data curation did."
+    VALIDATION_LOG = "VALIDATION_LOG", "What data validation found."
+    VALIDATION_SHARING_LOG = "VALIDATION_SHARING_LOG", "What the validation for data sharing found."
+    SANCTION_AND_WATCHLISTS_LOG = (
+        "SANCTION_AND_WATCHLISTS_LOG",
+        "What the screening against sanction and watch lists found.",
+    )
+    BANK_ACCOUNT_DATA_VERIFICATION_LOG = (
+        "BANK_ACCOUNT_DATA_VERIFICATION_LOG",
+        "What the verification of bank accounts found.",
+    )
+    OVERLAP_LOG = "OVERLAP_LOG", "Which records overlap with those of others."
+    DUPLICATE_LOG = "DUPLICATE_LOG", "Which records are duplicates."
+    QUALIFICATION_LOG = "QUALIFICATION_LOG", "How records were qualified."
+
+
+class OverlapPolicy(Word):
+    """What a schedule does when a run is due while an earlier one has not ended."""
+
+    SKIP = "SKIP", "Leave the run out. The default."
+    ALLOW = "ALLOW", "Start it beside the other."
+    CANCEL_PREVIOUS = "CANCEL_PREVIOUS", "Cancel the other; the new run waits until it is final."
+    QUEUE_ONE = "QUEUE_ONE", "Let one further run wait for the other; more are left out."
+
+
+class MisfirePolicy(Word):
+    """What a schedule does about due times that passed while no gateway ran."""
+
+    RUN_ONCE = "RUN_ONCE", "One run for all of them. The default."
+    SKIP = "SKIP", "No run."
+    RUN_ALL = "RUN_ALL", "A run for each of them, up to 100."
+
+
+class ScheduledJobField(Word):
+    """The fields of a scheduled job that updateScheduledJob can clear."""
+
+    NAME = "name", "The name."
+    DESCRIPTION = "description", "The description."
+    WORKSPACE_ID = "workspaceId", "The workspace."
+    CLIENT_ID = "clientId", "The client."
+    TIME_ZONE = "timeZone", "The time zone; UTC again."
+    START_AT = "startAt", "The first due time."
+    END_AT = "endAt", "The last due time."
+    PAUSED = "paused", "The pause; not paused again."
+    OVERLAP_POLICY = "overlapPolicy", "The overlap policy; SKIP again."
+    MISFIRE_POLICY = "misfirePolicy", "The misfire policy; RUN_ONCE again."
+
+
 class FeatureSupport(Word):
     """What an executor does with a field of a request."""
 

@@ -151,7 +151,7 @@ class ProcessExecutor:
         if self._tick_timer is not None:
             self._tick_timer.cancel()
             self._tick_timer = None
-        self._sweeper.close()
+        await self._sweeper.close()
         if self._cgroups is not None:
             process_cgroup.remove(self._cgroups)
 

@@ -33,7 +33,8 @@ def create(parent: Path, name: str) -> Path | None:
     """Make an attempt's cgroup; None when that fails."""
     cgroup = parent / name
     with suppress(OSError):
-        cgroup.mkdir(exist_ok=True)
+        # The parent too: another executor on the same folder removes it, when empty, as it closes.
+        cgroup.mkdir(parents=True, exist_ok=True)
         return cgroup
     return None
 

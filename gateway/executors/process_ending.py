@@ -22,6 +22,10 @@ SWEEP_SECONDS = 0.05
 """Least time between two looks at all processes of the host."""
 SWEEPS = 100
 """How often an attempt is looked at before it is given up."""
+CLOSING_SWEEPS = 10
+"""The same while the gateway closes."""
+CLOSING_SECONDS = 0.02
+"""Pause between these."""
 
 
 class Stop:
@@ -168,9 +172,13 @@ class Sweeper:
         if self._left:
             self._timer = self._loop.call_at(self._next_at, self.sweep)
 
-    def close(self) -> None:
-        """Clear up a last time."""
-        self.sweep()
+    async def close(self) -> None:
+        """Clear up a last time; what is killed just now gets a moment to go, so that its cgroup can."""
+        for _ in range(CLOSING_SWEEPS):
+            self.sweep()
+            if not self._left:
+                break
+            await asyncio.sleep(CLOSING_SECONDS)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

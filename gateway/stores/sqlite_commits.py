@@ -107,6 +107,7 @@ class GroupCommit:
         self._db.execute("SAVEPOINT unit")
         try:
             unit.result = unit.work(self._writer)
+            self._writer.finish()
         except BaseException as error:
             if not self._db.in_transaction:
                 raise _TransactionLostError from error

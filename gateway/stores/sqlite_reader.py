@@ -26,7 +26,7 @@ class SqliteReader:
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
         row = self._row("job", {"id": job_id})
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
     def document(self, job_id: str) -> Stored[Job] | None:
         """A job as replies show it, not parsed."""
@@ -97,7 +97,7 @@ class SqliteReader:
 
     def claimed(self) -> list[JobRecord]:
         """All jobs that an executor holds."""
-        return [_record(row) for row in self._rows("claimed", {})]
+        return [record_of(row) for row in self._rows("claimed", {})]
 
     def expired(self, now: datetime, limit: int) -> list[str]:
         """Ids of final jobs whose `expiresAt` has come, earliest first."""
@@ -155,7 +155,8 @@ class SqliteReader:
 _ROLES = {role.value: role for role in Role}
 
 
-def _record(row: Any) -> JobRecord:
+def record_of(row: Any) -> JobRecord:
+    """A job from a row of the queries `job` and `claimed`."""
     document, event_count, wake_at, claimed, handle, token_hash, stop, grace = row
     return JobRecord(
         job=load(Job, document),

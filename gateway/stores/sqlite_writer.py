@@ -10,74 +10,118 @@ from gateway.domain.errors import Conflict
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import dump
 from gateway.domain.ports import Change
-from gateway.domain.queries import words
-from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Remembered
+from gateway.domain.queries import JobQuery, words
+from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
 from gateway.stores.sqlite_instants import to_number, to_number_or_none
-from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sqlite_reader import SqliteReader, record_of
+
+_NO_JOBS = frozenset(
+    (
+        "open_dependencies",
+        "dependents",
+        "close_dependency",
+        "places",
+        "give_up_place",
+        "move_up",
+        "lock_holder",
+    )
+    + (
+        "blocking_locks",
+        "open_storage",
+        "remember",
+        "remembered",
+        "oldest_remembered",
+        "forget",
+        "key",
+        "keys",
+    )
+    + ("has_keys", "key_named", "insert_key", "save_key", "audit", "setting", "insert_setting")
+)
+"""Queries that look neither at jobs nor at what points to them."""
 
 
 class SqliteWriter(SqliteReader):
-    """The port JobWriter over one connection. `begin` comes before each unit of work."""
+    """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it.
+
+    Jobs and their history are held back until the end, or until a query looks at jobs: most units save a job
+    more than once, and each time costs the change of several indexes.
+    """
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         super().__init__(connection, queries)
-        self._known: dict[str, Job] = {}
-        self.changes: dict[str, Change] = {}
-        """The last change of each job in this unit of work."""
+        self.begin()
 
     def begin(self) -> None:
         """Forget what the unit of work before this one did."""
-        self._known = {}
-        self.changes = {}
+        self.changes: dict[str, Change] = {}
+        """The last change of each job in this unit of work."""
+        self._written: dict[str, Job] = {}
+        """Jobs as the tables have them, as far as that is known."""
+        self._held: dict[str, JobRecord] = {}
+        self._new: dict[str, tuple[JobStart, dict[str, bytes]]] = {}
+        self._events: list[JobEvent] = []
+
+    def finish(self) -> None:
+        """Write what was held back."""
+        held, new, events = self._held, self._new, self._events
+        self._held, self._new, self._events = {}, {}, []
+        for job_id, record in held.items():
+            if job_id in new:
+                self._insert(record, *new[job_id])
+            else:
+                self._do("save_job", _columns(record))
+            self._find_by(self._written.get(job_id), record.job)
+            self._written[job_id] = record.job
+        for event in events:
+            self._add(event)
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
-        record = super().job(job_id)
-        if record is not None:
-            self._known[job_id] = record.job
+        if job_id in self._held:
+            return self._held[job_id]
+        row = self._db.execute(self._sql["job"], {"id": job_id}).fetchone()
+        if row is None:
+            return None
+        record = record_of(row)
+        self._written[job_id] = record.job
         return record
+
+    def jobs(
+        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+    ) -> list[Stored[Job]]:
+        """At most `limit` jobs that match every filter of the query, in its order, behind a position."""
+        self.finish()
+        return super().jobs(query, organization_id=organization_id, after=after, limit=limit)
+
+    def count_jobs(self, query: JobQuery, *, organization_id: str | None) -> int:
+        """How many jobs match."""
+        self.finish()
+        return super().count_jobs(query, organization_id=organization_id)
 
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""
-        job = record.job
-        columns = {
-            "organization_id": job.organization_id,
-            "user": job.user,
-            "storage_id": job.storage_id,
-            "type": job.type,
-            "scheduled_job_id": job.scheduled_job_id,
-            "created_at": to_number(job.created_at),
-            "priority": job.priority,
-            **_columns(record),
-        }
-        number = self._db.execute(self._sql["insert_job"], columns).lastrowid
-        self._do("insert_request", {"number": number, "document": dump(request)})
-        for name, sealed in secrets.items():
-            self._do("insert_secret", {"number": number, "name": name, "sealed": sealed})
-        self._find_by(None, job)
-        self._changed(job)
+        self._new[record.job.id] = (request, secrets)
+        self._hold(record)
 
     def save_job(self, record: JobRecord) -> None:
         """Store a job that has changed. Raises LookupError when it is not stored."""
-        job = record.job
-        before = self._known.get(job.id) or self._stored(job.id)
-        self._do("save_job", _columns(record))
-        self._find_by(before, job)
-        self._changed(job)
+        if record.job.id not in self._held:
+            self._found(record.job.id)
+        self._hold(record)
 
     def delete_job(self, job_id: str) -> None:
         """Remove a job. Raises LookupError when it is not stored, IntegrityError while it has a place."""
-        job = self._stored(job_id)
+        job = self._found(job_id)
         self._do("delete_job", {"id": job_id})
         self._find_by(job, None)
-        self._known.pop(job_id, None)
+        self._written.pop(job_id)
         self.changes[job_id] = Change(job_id, 0, job.job_status)
 
     def add_event(self, event: JobEvent) -> None:
         """Append to a job's history. Raises LookupError when the job is not stored."""
-        values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
-        self._one(self._do("add_event", values), event.job_id)
+        self._found(event.job_id)
+        self._events.append(event)
 
     def depend(self, job_id: str, on_job_id: str, condition: DependencyCondition, *, open: bool) -> None:
         """Store that a job depends on another. Raises LookupError when the job is not stored."""
@@ -137,22 +181,57 @@ class SqliteWriter(SqliteReader):
             self._do("insert_setting", {"name": name, "value": value})
         return value
 
+    def _rows(self, name: str, values: Mapping[str, Any]) -> list[Any]:
+        return self._do(name, values).fetchall()
+
+    def _row(self, name: str, values: Mapping[str, Any]) -> Any:
+        return self._do(name, values).fetchone()
+
     def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+        if (self._held or self._events) and name not in _NO_JOBS:
+            self.finish()
         return self._db.execute(self._sql[name], values)
 
     def _one(self, cursor: sqlite3.Cursor, row_id: str) -> None:
         if cursor.rowcount != 1:
             raise LookupError(f"{row_id} is not stored")
 
-    def _stored(self, job_id: str) -> Job:
-        record = self.job(job_id)
-        if record is None:
-            raise LookupError(f"job {job_id} is not stored")
-        return record.job
+    def _found(self, job_id: str) -> Job:
+        """A job as it is now. Raises LookupError."""
+        record = self._held.get(job_id)
+        job = record.job if record else self._written.get(job_id)
+        if job is None:
+            record = self.job(job_id)
+            if record is None:
+                raise LookupError(f"job {job_id} is not stored")
+            job = record.job
+        return job
 
-    def _changed(self, job: Job) -> None:
-        self._known[job.id] = job
+    def _hold(self, record: JobRecord) -> None:
+        job = record.job
+        self._held[job.id] = record
         self.changes[job.id] = Change(job.id, job.version, job.job_status)
+
+    def _insert(self, record: JobRecord, request: JobStart, secrets: dict[str, bytes]) -> None:
+        job = record.job
+        columns = {
+            "organization_id": job.organization_id,
+            "user": job.user,
+            "storage_id": job.storage_id,
+            "type": job.type,
+            "scheduled_job_id": job.scheduled_job_id,
+            "created_at": to_number(job.created_at),
+            "priority": job.priority,
+            **_columns(record),
+        }
+        number = self._do("insert_job", columns).lastrowid
+        self._do("insert_request", {"number": number, "document": dump(request)})
+        for name, sealed in secrets.items():
+            self._do("insert_secret", {"number": number, "name": name, "sealed": sealed})
+
+    def _add(self, event: JobEvent) -> None:
+        values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
+        self._one(self._do("add_event", values), event.job_id)
 
     def _find_by(self, before: Job | None, after: Job | None) -> None:
         """Bring tags, labels and words up to date; what has not changed is not touched."""

@@ -166,6 +166,13 @@ async def test_a_list_holds_each_job_that_matches_once_and_in_order(store: JobSt
     assert hits > 20
 
 
+@pytest.mark.parametrize("organization_id", ["acme", None])
+async def test_lists_of_an_empty_store_are_empty(store: JobStore, organization_id: str | None) -> None:
+    for query in (JobQuery(), JobQuery(user="ann"), JobQuery(text="word", tag=("a", "b"), job_type=("A",))):
+        assert await pages(store, query, organization_id) == []
+        assert await count_of(store, query, organization_id) == 0
+
+
 async def test_a_list_shows_the_documents(store: JobStore) -> None:
     record = await inserted(store, version=4)
     [shown] = await page_of(store, JobQuery(), "acme")

@@ -362,11 +362,15 @@ async def test_an_unknown_type_and_dependency_are_named(door: Client) -> None:
 async def test_what_the_executor_refuses_is_named(door: Client, house: TestHouse) -> None:
     house.executor.support = {
         "volumes": FeatureSupport.REFUSED,
-        "commands": FeatureSupport.REFUSED,
+        "emptyCommands": FeatureSupport.REFUSED,
+        "cpuLimit": FeatureSupport.REFUSED,
+        "memoryLimit": FeatureSupport.ENFORCED,
     }
     volumes = [{"name": "v", "mountPath": "/v", "source": "s"}]
-    answer = await door.call("startJob", job={"dockerImageUrl": "i", "volumes": volumes})
-    expect(answer, "UNSUPPORTED_BY_EXECUTOR", ("job", "volumes"), ("job", "commands"))
+    wanted = {"dockerImageUrl": "i", "volumes": volumes, "resourceRequest": {"cpuLimit": 1, "memoryLimit": 9}}
+    answer = await door.call("startJob", job=wanted)
+    paths = [("job", "volumes"), ("job", "commands"), ("job", "resourceRequest", "cpuLimit")]
+    expect(answer, "UNSUPPORTED_BY_EXECUTOR", *paths)
 
 
 @pytest.mark.parametrize("name", ["listJobs", "listJobTypes"])

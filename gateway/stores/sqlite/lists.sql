@@ -3,8 +3,8 @@
 --
 -- Every range has the bounds :low_at, :low_id and :high_at, :high_id, both outside. Where a range is read for
 -- several values, {value} and {organization} stand for the names of the parameters that hold them. {job} is
--- where the table of jobs is joined to another table's range, when a filter has to be checked. `j` names the job
--- and `k` the other table.
+-- where the table of jobs is joined to another table's range, when they are needed. `j` names the job and `k`
+-- the other table; {owner}, {at} and {id} stand for whichever of them tells a job's place.
 
 -- name: range_all
 -- All jobs of all organizations.
@@ -97,11 +97,11 @@ j.storage_id = :storage;
 
 -- name: where_type
 -- Of one of the types, a JSON array.
-j.type IN (SELECT value FROM json_each(:types));
+j.type IN (SELECT value FROM json_each(:type));
 
 -- name: where_status
 -- In one of the statuses, a JSON array.
-j.status IN (SELECT value FROM json_each(:statuses));
+j.status IN (SELECT value FROM json_each(:status));
 
 -- name: where_schedule
 -- A run of the schedule.
@@ -115,24 +115,24 @@ EXISTS (SELECT 1 FROM job_dependencies AS d WHERE d.job_id = j.id AND d.on_job_i
 -- Carries one of the tags, a JSON array.
 EXISTS (
     SELECT 1 FROM job_tags AS t
-    WHERE t.organization_id = j.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
-    AND t.created_at = j.created_at AND t.job_id = j.id
+    WHERE t.organization_id = {owner}.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
+    AND t.created_at = {at} AND t.job_id = {id}
 );
 
 -- name: where_all_tags
 -- Carries every tag of a JSON array, which holds each once.
 (
     SELECT count(*) FROM job_tags AS t
-    WHERE t.organization_id = j.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
-    AND t.created_at = j.created_at AND t.job_id = j.id
+    WHERE t.organization_id = {owner}.organization_id AND t.tag IN (SELECT value FROM json_each(:tags))
+    AND t.created_at = {at} AND t.job_id = {id}
 ) = json_array_length(:tags);
 
--- name: where_all_labels
+-- name: where_labels
 -- Has every label of a JSON array, which holds each once.
 (
     SELECT count(*) FROM job_labels AS l
-    WHERE l.organization_id = j.organization_id AND l.label IN (SELECT value FROM json_each(:labels))
-    AND l.created_at = j.created_at AND l.job_id = j.id
+    WHERE l.organization_id = {owner}.organization_id AND l.label IN (SELECT value FROM json_each(:labels))
+    AND l.created_at = {at} AND l.job_id = {id}
 ) = json_array_length(:labels);
 
 -- name: where_word
