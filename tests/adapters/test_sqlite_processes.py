@@ -1,10 +1,13 @@
 """The SQLite store beside other processes, and after its own was killed."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.stores.sqlite import SqliteJobStore
@@ -28,8 +31,10 @@ async def test_a_write_waits_for_another_process(sqlite_store: SqliteJobStore, t
     assert await job_of(sqlite_store, record.job.id) == record
 
 
-async def test_a_store_that_stays_busy_is_unavailable(sqlite_store: SqliteJobStore, tmp_path: Path) -> None:
-    sqlite_store._writing.execute("PRAGMA busy_timeout = 20")
+async def test_a_store_that_stays_busy_is_unavailable(
+    sqlite_store: SqliteJobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.stores.sqlite_commits.BUSY_SECONDS", 0.02)
     with other_process(tmp_path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         writes = [sqlite_store.write(inserts(a_record())) for _ in range(3)]
@@ -71,7 +76,8 @@ async def test_keys_made_in_another_process_are_seen_while_this_one_writes(
 
 async def test_what_was_confirmed_survives_kill_9(tmp_path: Path) -> None:
     command = [sys.executable, str(CRASH), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    environment = os.environ | {"PYTHONPATH": str(CRASH.parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program:
         assert program.stdout is not None
         confirmed = [program.stdout.readline().strip() for _ in range(200)]
         program.send_signal(signal.SIGKILL)
