@@ -86,7 +86,7 @@ async def list_jobs(house: House, call: Call, *, query: JobQuery) -> JobPage:
         found = tx.jobs(query, organization_id=organization_id, after=after, limit=query.limit + 1)
         return found, tx.count_jobs(query, organization_id=organization_id) if count else None
 
-    found, total = await house.store.read(work, long=count)
+    found, total = await house.store.read(work, long=count or _is_long(query))
     page: dict[str, Any] = {"jobs": tuple(found[: query.limit]), "limit": query.limit, "total": total}
     if len(found) > query.limit:
         last = found[query.limit - 1].load()
@@ -94,6 +94,13 @@ async def list_jobs(house: House, call: Call, *, query: JobQuery) -> JobPage:
     return JobPage.model_construct(**page)
 
 
+def _is_long(query: JobQuery) -> bool:
+    """Whether the list may take more than a moment: a search for words, or filters that narrow each other."""
+    asked = query.model_dump(exclude_defaults=True).keys() - _NO_FILTERS
+    return query.text is not None or len(asked) > 1
+
+
+_NO_FILTERS = {"limit", "sort", "start_after", "features_on", "organization_id"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -218,6 +225,8 @@ async def get_service_info(house: House, _call: Call) -> ServiceInfo:
         "MAX_RUNNING": policy.max_running,
         "MAX_NOT_FINAL": policy.max_not_final,
         "RETENTION_DAYS": policy.retention_days,
+        "MAX_ATTACHMENT_BYTES": policy.max_attachment_bytes,
+        "MAX_JOB_ATTACHMENT_BYTES": policy.max_job_attachment_bytes,
     }
     return ServiceInfo(
         name="jobs-gateway",

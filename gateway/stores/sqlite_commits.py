@@ -4,6 +4,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,11 +12,14 @@ from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobWriter
-from gateway.stores.sqlite_errors import is_passing, unavailable
+from gateway.stores.sqlite_errors import is_passing, primary_code, unavailable
 from gateway.stores.sqlite_writer import SqliteWriter
 
 MAX_GROUP = 256
 """The most units of work in one commit."""
+BUSY_SECONDS = 10.0
+"""How long a group waits for another process that writes."""
+_LOOK_AGAIN_SECONDS = 0.001
 
 
 @dataclass(eq=False)
@@ -44,6 +48,7 @@ class GroupCommit:
         self, connection: sqlite3.Connection, writer: SqliteWriter, tell: Callable[[Change], None]
     ) -> None:
         self._db = connection
+        self._db.execute("PRAGMA busy_timeout = 0")
         self._writer = writer
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -92,7 +97,7 @@ class GroupCommit:
 
     def _commit(self, group: list[_Unit]) -> None:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             for unit in group:
                 self._perform(unit)
             self._db.execute("COMMIT")
@@ -101,6 +106,20 @@ class GroupCommit:
             self._roll_back()
             for unit in group:
                 unit.error = unavailable(cause)
+
+    def _begin(self) -> None:
+        """Wait for another process that writes. SQLite would look seldom, and miss the short times between
+        the commits of a busy gateway.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def _perform(self, unit: _Unit) -> None:
         self._writer.begin()

@@ -23,6 +23,8 @@ CHECKED_BYTES = 32 * 1024 * 1024
 """Up to this size a file is checked whole when it is opened; that takes about a tenth of a second."""
 _WRITE_CACHE_KIB = 16_384
 _READ_CACHE_KIB = 4_096
+_WAL_PAGES = 4000
+"""After so many pages the WAL is moved into the file: what changes often is then written once."""
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -49,29 +51,34 @@ class SqliteFile:
 
     def connect_to_write(self) -> sqlite3.Connection:
         """A connection that writes. Transactions are begun and ended by hand."""
-        connection = self._connect()
-        # In WAL mode FULL syncs at each commit; NORMAL would lose confirmed jobs when the power goes.
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA cache_size = -{_WRITE_CACHE_KIB}")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-        return connection
+        return self._connect(
+            # In WAL mode FULL syncs at each commit; NORMAL would lose confirmed jobs when the power goes.
+            synchronous="FULL" if self._durable else "OFF",
+            foreign_keys="ON",
+            cache_size=-_WRITE_CACHE_KIB,
+            wal_autocheckpoint=_WAL_PAGES,
+            journal_size_limit=_WAL_LIMIT_BYTES,
+        )
 
     def connect_to_read(self) -> sqlite3.Connection:
         """A connection that cannot write."""
-        connection = self._connect()
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
-        return connection
+        return self._connect(query_only="ON", cache_size=-_READ_CACHE_KIB)
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(
+    def _connect(self, **pragmas: str | int) -> sqlite3.Connection:
+        connection = sqlite3.connect(
             self.path,
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
+        try:
+            for name, value in pragmas.items():
+                connection.execute(f"PRAGMA {name} = {value}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def _make(self) -> None:
         """SQLite gives its other files (-wal, -shm) the mode of this one."""
@@ -121,9 +128,12 @@ class SqliteFile:
             return
 
     def _migrate(self, connection: sqlite3.Connection, step: Migration) -> None:
-        """Apply one step in a transaction, unless it was applied: another process may have been faster."""
+        """Apply one step in a transaction, unless it was applied."""
+        if self._pragma(connection, "user_version") >= step.number:
+            return
         connection.execute("BEGIN IMMEDIATE")
         try:
+            # Another process may have been faster.
             if self._pragma(connection, "user_version") < step.number:
                 for statement in statements(step.sql):
                     connection.execute(statement)

@@ -9,10 +9,11 @@ from typing import Any
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import load
 from gateway.domain.queries import JobQuery
-from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, StopReason, Stored
-from gateway.domain.words import DependencyCondition, Role
+from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, Stored
+from gateway.domain.words import DependencyCondition
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
 from gateway.stores.sqlite_lists import JobLists
+from gateway.stores.sqlite_rows import key_of, record_of
 
 
 class SqliteReader:
@@ -128,11 +129,11 @@ class SqliteReader:
     def key(self, key_id: str) -> KeyRecord | None:
         """An API key."""
         row = self._row("key", {"id": key_id})
-        return None if row is None else _key(row)
+        return None if row is None else key_of(row)
 
     def keys(self) -> list[KeyRecord]:
         """All API keys ever made, oldest first."""
-        return [_key(row) for row in self._rows("keys", {})]
+        return [key_of(row) for row in self._rows("keys", {})]
 
     def has_keys(self) -> bool:
         """Whether any API key was ever made."""
@@ -150,36 +151,3 @@ class SqliteReader:
 
     def _column(self, name: str, values: Mapping[str, Any]) -> list[str]:
         return [row[0] for row in self._rows(name, values)]
-
-
-_ROLES = {role.value: role for role in Role}
-
-
-def record_of(row: Any) -> JobRecord:
-    """A job from a row of the queries `job` and `claimed`."""
-    document, event_count, wake_at, claimed, handle, token_hash, stop, grace = row
-    return JobRecord(
-        job=load(Job, document),
-        event_count=event_count,
-        wake_at=to_instant_or_none(wake_at),
-        claimed=bool(claimed),
-        handle=handle,
-        token_hash=token_hash,
-        stop=None if stop is None else StopReason(stop),
-        stop_grace_seconds=grace,
-    )
-
-
-def _key(row: Any) -> KeyRecord:
-    key_id, name, role, organization_id, key_hash, created_at, expires_at, revoked_at, last_used_at = row
-    return KeyRecord(
-        id=key_id,
-        name=name,
-        role=_ROLES[role],
-        organization_id=organization_id,
-        hash=key_hash,
-        created_at=to_instant(created_at),
-        expires_at=to_instant_or_none(expires_at),
-        revoked_at=to_instant_or_none(revoked_at),
-        last_used_at=to_instant_or_none(last_used_at),
-    )

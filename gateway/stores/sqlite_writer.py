@@ -3,40 +3,25 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from gateway.domain.errors import Conflict
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import dump
 from gateway.domain.ports import Change
-from gateway.domain.queries import JobQuery, words
+from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
-from gateway.stores.sqlite_instants import to_number, to_number_or_none
-from gateway.stores.sqlite_reader import SqliteReader, record_of
+from gateway.stores.sqlite_instants import to_number
+from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sqlite_rows import job_columns, key_columns, new_job_columns, record_of, words_of
 
 _NO_JOBS = frozenset(
-    (
-        "open_dependencies",
-        "dependents",
-        "close_dependency",
-        "places",
-        "give_up_place",
-        "move_up",
-        "lock_holder",
-    )
-    + (
-        "blocking_locks",
-        "open_storage",
-        "remember",
-        "remembered",
-        "oldest_remembered",
-        "forget",
-        "key",
-        "keys",
-    )
-    + ("has_keys", "key_named", "insert_key", "save_key", "audit", "setting", "insert_setting")
+    """
+    open_dependencies dependents close_dependency places give_up_place move_up lock_holder blocking_locks
+    open_storage remember remembered oldest_remembered forget setting insert_setting audit
+    key keys has_keys key_named insert_key save_key
+    """.split()
 )
 """Queries that look neither at jobs nor at what points to them."""
 
@@ -64,23 +49,23 @@ class SqliteWriter(SqliteReader):
 
     def finish(self) -> None:
         """Write what was held back."""
-        held, new, events = self._held, self._new, self._events
-        self._held, self._new, self._events = {}, {}, []
-        for job_id, record in held.items():
-            if job_id in new:
-                self._insert(record, *new[job_id])
+        for job_id, record in self._held.items():
+            if job_id in self._new:
+                self._insert(record, *self._new[job_id])
             else:
-                self._do("save_job", _columns(record))
+                self._run("save_job", job_columns(record))
             self._find_by(self._written.get(job_id), record.job)
             self._written[job_id] = record.job
-        for event in events:
+        for event in self._events:
             self._add(event)
+        # Only now: a unit that ignores an error here fails again at its end.
+        self._held, self._new, self._events = {}, {}, []
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
         if job_id in self._held:
             return self._held[job_id]
-        row = self._db.execute(self._sql["job"], {"id": job_id}).fetchone()
+        row = self._run("job", {"id": job_id}).fetchone()
         if row is None:
             return None
         record = record_of(row)
@@ -101,6 +86,8 @@ class SqliteWriter(SqliteReader):
 
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""
+        if record.job.id in self._held:
+            self.finish()
         self._new[record.job.id] = (request, secrets)
         self._hold(record)
 
@@ -163,11 +150,11 @@ class SqliteWriter(SqliteReader):
         """Store a new API key. Raises Conflict when the organization has one of that name, not revoked."""
         if self._row("key_named", {"organization_id": key.organization_id, "name": key.name}):
             raise Conflict(f"organization '{key.organization_id}' has a key named '{key.name}' already")
-        self._do("insert_key", _key_columns(key))
+        self._do("insert_key", key_columns(key))
 
     def save_key(self, key: KeyRecord) -> None:
         """Store an API key that has changed. Raises LookupError when it is not stored."""
-        self._one(self._do("save_key", _key_columns(key)), key.id)
+        self._one(self._do("save_key", key_columns(key)), key.id)
 
     def audit(self, entry: AuditEntry) -> None:
         """Append to the audit table."""
@@ -190,6 +177,9 @@ class SqliteWriter(SqliteReader):
     def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         if (self._held or self._events) and name not in _NO_JOBS:
             self.finish()
+        return self._run(name, values)
+
+    def _run(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         return self._db.execute(self._sql[name], values)
 
     def _one(self, cursor: sqlite3.Cursor, row_id: str) -> None:
@@ -213,32 +203,21 @@ class SqliteWriter(SqliteReader):
         self.changes[job.id] = Change(job.id, job.version, job.job_status)
 
     def _insert(self, record: JobRecord, request: JobStart, secrets: dict[str, bytes]) -> None:
-        job = record.job
-        columns = {
-            "organization_id": job.organization_id,
-            "user": job.user,
-            "storage_id": job.storage_id,
-            "type": job.type,
-            "scheduled_job_id": job.scheduled_job_id,
-            "created_at": to_number(job.created_at),
-            "priority": job.priority,
-            **_columns(record),
-        }
-        number = self._do("insert_job", columns).lastrowid
-        self._do("insert_request", {"number": number, "document": dump(request)})
+        number = self._run("insert_job", new_job_columns(record)).lastrowid
+        self._run("insert_request", {"number": number, "document": dump(request)})
         for name, sealed in secrets.items():
-            self._do("insert_secret", {"number": number, "name": name, "sealed": sealed})
+            self._run("insert_secret", {"number": number, "name": name, "sealed": sealed})
 
     def _add(self, event: JobEvent) -> None:
         values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
-        self._one(self._do("add_event", values), event.job_id)
+        self._one(self._run("add_event", values), event.job_id)
 
     def _find_by(self, before: Job | None, after: Job | None) -> None:
         """Bring tags, labels and words up to date; what has not changed is not touched."""
         job = after or before
         assert job is not None
         place = (to_number(job.created_at), job.id)
-        for kind, values_of in (("tag", _tags), ("label", _labels), ("word", _words)):
+        for kind, values_of in (("tag", _tags), ("label", _labels), ("word", words_of)):
             old = set(values_of(before)) if before else set()
             new = set(values_of(after)) if after else set()
             if old != new:
@@ -249,46 +228,9 @@ class SqliteWriter(SqliteReader):
         self._db.executemany(self._sql[name], [(job.organization_id, value, *place) for value in values])
 
 
-def _columns(record: JobRecord) -> dict[str, Any]:
-    """The columns of a job that may change, and its id."""
-    job = record.job
-    return {
-        "id": job.id,
-        "status": job.job_status.value,
-        "version": job.version,
-        "finished_at": to_number_or_none(job.finished_at),
-        "expires_at": to_number_or_none(job.expires_at),
-        "event_count": record.event_count,
-        "wake_at": to_number_or_none(record.wake_at),
-        "claimed": record.claimed,
-        "handle": record.handle,
-        "token_hash": record.token_hash,
-        "stop": None if record.stop is None else record.stop.value,
-        "stop_grace_seconds": record.stop_grace_seconds,
-        "words": "".join(" " + word for word in _words(job)),
-        "document": dump(job),
-    }
-
-
-def _key_columns(key: KeyRecord) -> dict[str, Any]:
-    instants = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    changed = {name: to_number_or_none(getattr(key, name)) for name in instants}
-    return {**vars(key), "role": key.role.value, **changed}
-
-
 def _tags(job: Job) -> Iterable[str]:
     return job.tags
 
 
 def _labels(job: Job) -> Iterable[str]:
     return (f"{label.name}={label.value or ''}" for label in job.labels)
-
-
-def _words(job: Job) -> Iterable[str]:
-    return _words_of(job.name or "", job.description or "")
-
-
-@lru_cache(maxsize=256)
-def _words_of(name: str, description: str) -> tuple[str, ...]:
-    """Cached, because most changes of a job leave both as they are."""
-    return words(f"{name} {description}", least=1)

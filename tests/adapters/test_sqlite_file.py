@@ -112,7 +112,7 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     await opened_and_closed(tmp_path)
     with other_process(tmp_path) as connection:
         connection.execute("PRAGMA user_version = 999")
-    with pytest.raises(StoreError, match="has version 999, this gateway knows up to 1; start a newer"):
+    with pytest.raises(StoreError, match=r"has version 999, this gateway knows up to [0-9]+; start a newer"):
         await SqliteJobStore(tmp_path).open()
 
 

@@ -14,7 +14,7 @@ from gateway.stores.sql_files import named_queries
 from gateway.stores.sqlite import SQL_FOLDER, SqliteJobStore
 from gateway.stores.sqlite_lists import JobLists
 from tests.builders import NOON, a_record
-from tests.storing import insert
+from tests.storing import count_of, insert, pages
 
 FILTERS: dict[str, dict[str, Any]] = {
     "nothing": {},
@@ -137,3 +137,17 @@ def test_each_query_is_used() -> None:
         and name not in put_together
     ]
     assert unused == []
+
+
+async def test_a_text_that_is_found_too_often_to_be_sorted_is_found_all_the_same(
+    sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
+    monkeypatch.setattr("gateway.stores.sqlite_lists.FEW", 2)
+    records = [a_record(name=f"w00{number}", tags=("a",)) for number in range(12)]
+    await insert(sqlite_store, *records, a_record(name="other", tags=("a",)))
+    for query in (JobQuery(text="w00"), JobQuery(text="w00", tag=("a",), user="ann")):
+        for organization_id in ("acme", None):
+            assert await pages(sqlite_store, query, organization_id) == [one.job.id for one in records]
+            assert await count_of(sqlite_store, query, organization_id) == len(records)

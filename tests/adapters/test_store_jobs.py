@@ -11,6 +11,7 @@ from gateway.domain.job import Job
 from gateway.domain.model import dump
 from gateway.domain.parts import JobMetric
 from gateway.domain.ports import JobStore, JobWriter
+from gateway.domain.queries import JobQuery
 from gateway.domain.record import JobRecord, StopReason
 from gateway.domain.words import FINAL, DependencyCondition, JobStatus
 from tests.builders import NOON, a_job, a_key, a_record, a_start, an_event, later
@@ -204,3 +205,68 @@ async def test_a_job_outside_the_rules_is_not_stored(store: JobStore, members: d
     with pytest.raises(Exception, match=r"(?i)check"):
         await insert(store, JobRecord(job=job))
     assert await store.read(lambda tx: tx.job(job.id)) is None
+
+
+async def test_an_id_is_given_once_in_a_unit_too(store: JobStore) -> None:
+    record = a_record()
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await insert(store, record, record)
+    assert await job_of(store, record.job.id) is None
+
+
+async def test_a_unit_that_ignores_a_broken_rule_fails_all_the_same(store: JobStore) -> None:
+    fine = a_record()
+
+    def work(tx: JobWriter) -> None:
+        tx.insert_job(fine, request=a_start(), secrets={})
+        try:
+            tx.insert_job(a_record(job=a_job(priority=1).with_(priority=10)), request=a_start(), secrets={})
+            tx.queue(1)
+        except Exception:
+            tx.open_storage("acme", "s", NOON)
+
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        await store.write(work)
+    assert await job_of(store, fine.job.id) is None
+
+
+async def test_all_that_reads_sees_what_the_unit_has_done(store: JobStore) -> None:
+    other = await inserted(store)
+    record = a_record(claimed=False, tags=("a",), expires_at=NOON, job_status=JobStatus.FINISHED, name="word")
+    queued = a_record()
+    waiting = a_record(job_status=JobStatus.WAITING, wake_at=NOON)
+    held = a_record(claimed=True, organization_id="third")
+
+    def work(tx: JobWriter) -> None:
+        def put(new: JobRecord) -> str:
+            tx.insert_job(new, request=a_start(name="n"), secrets={"A": b"a"})
+            tx.add_event(an_event(new.job.id))
+            return new.job.id
+
+        assert tx.document(put(record)) is not None
+        tx.save_job(replace(record, job=record.job.with_(version=9)))
+        document = tx.document(record.job.id)
+        assert document is not None
+        assert document.version == 9
+        assert put(queued) in tx.queue(9, skip_organizations=["other"])
+        put(waiting)
+        assert tx.due(NOON, 9) == [waiting.job.id]
+        assert tx.next_wake() == NOON
+        assert tx.expired(NOON, 9) == [record.job.id]
+        put(held)
+        assert [one.job.id for one in tx.claimed()] == [held.job.id]
+        assert tx.count_claimed() == {"third": 1}
+        assert tx.count_not_final("acme") == 3
+        query = JobQuery(tag=("a",), text="word")
+        assert len(tx.jobs(query, organization_id="acme", after=None, limit=9)) == 1
+        assert tx.count_jobs(query, organization_id="acme") == 1
+        tx.save_job(replace(record, job=record.job.with_(tags=(), version=10)))
+        assert tx.count_jobs(query, organization_id="acme") == 0
+        assert tx.request(queued.job.id) == a_start(name="n")
+        assert tx.secrets(queued.job.id) == {"A": b"a"}
+        tx.add_event(an_event(queued.job.id, 2))
+        assert len(tx.events(queued.job.id, after=0, limit=9)) == 2
+        tx.depend(queued.job.id, other.job.id, DependencyCondition.ENDED, open=True)
+        assert tx.open_dependencies(queued.job.id) == [other.job.id]
+
+    await store.write(work)

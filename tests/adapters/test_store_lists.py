@@ -10,10 +10,10 @@ from gateway.domain.job import Job
 from gateway.domain.parts import Label
 from gateway.domain.ports import JobStore, JobWriter
 from gateway.domain.queries import JobQuery, words
-from gateway.domain.record import JobRecord, Position, Stored
+from gateway.domain.record import JobRecord, Position
 from gateway.domain.words import DependencyCondition, JobStatus
 from tests.builders import a_record, later
-from tests.storing import insert, inserted
+from tests.storing import count_of, insert, inserted, page_of, pages
 
 SCHEDULES = ("019ab6f0-0000-7000-8000-00000000000a", "019ab6f0-0000-7000-8000-00000000000b")
 NAMES = (
@@ -25,41 +25,6 @@ NAMES = (
     "alpha alpine",
     "x_y, z-check",
 )
-
-
-async def page_of(
-    store: JobStore,
-    query: JobQuery,
-    organization_id: str | None,
-    *,
-    after: Position | None = None,
-    limit: int = 9,
-    long: bool = False,
-) -> list[Stored[Job]]:
-    """One page of a list."""
-    return await store.read(
-        lambda tx: tx.jobs(query, organization_id=organization_id, after=after, limit=limit), long=long
-    )
-
-
-async def pages(
-    store: JobStore, query: JobQuery, organization_id: str | None, *, limit: int = 9, long: bool = False
-) -> list[str]:
-    """Ids of all jobs of a list, read page by page."""
-    found: list[str] = []
-    after: Position | None = None
-    while True:
-        page = await page_of(store, query, organization_id, after=after, limit=limit, long=long)
-        found += [stored.id for stored in page]
-        if len(page) < limit:
-            return found
-        last = page[-1].load()
-        after = Position(last.created_at, last.id)
-
-
-async def count_of(store: JobStore, query: JobQuery, organization_id: str | None) -> int:
-    """How many jobs a list has."""
-    return await store.read(lambda tx: tx.count_jobs(query, organization_id=organization_id))
 
 
 def matches(job: Job, query: JobQuery, depends_on: dict[str, set[str]]) -> bool:
