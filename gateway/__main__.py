@@ -13,6 +13,7 @@ _COMMANDS = {
     "serve": "gateway.cli.serve:serve_command",
     "keys": "gateway.cli.keys:keys_group",
     "contract": "gateway.cli.contract:contract_command",
+    "translate": "gateway.cli.translate:translate_command",
 }
 """Imported when they are run: `gateway keys` need not wait for the SOAP door."""
 

@@ -13,6 +13,7 @@ from gateway.domain.house import House, Policy
 from gateway.domain.ports import JobStore
 from gateway.executors.process import ProcessExecutor
 from gateway.http.guard import Guard
+from gateway.http.request_id import RequestIds
 from gateway.listener import Listener
 from gateway.pages.docs import docs_routes
 from gateway.refusal import Refusal
@@ -21,6 +22,7 @@ from gateway.rest.probes import openapi_routes, probe_routes
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
 from gateway.soap.door import soap_routes
+from gateway.stores.attachment_folder import AttachmentFolder
 from gateway.vault import KEY_BYTES, FileVault, KeyFileError, StoreSealer
 
 
@@ -60,6 +62,7 @@ async def build_house(store: JobStore, settings: Settings, folder: DataFolder, l
     return House(
         store=store,
         executor=executor,
+        attachments=AttachmentFolder(folder.attachments),
         clock=SystemClock(),
         vault=vault,
         sealer=StoreSealer(sealing_key),
@@ -88,7 +91,7 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
             docs_need_key=settings.docs_need_key,
         ),
     ]
-    return Guard(
+    guarded = Guard(
         Router(routes, redirect_slashes=False, default=not_found),
         listening_host=listener.host,
         has_keys=lambda: house.store.read(lambda store: store.has_keys()),
@@ -96,6 +99,7 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
     )
+    return RequestIds(guarded)
 
 
 def _policy(settings: Settings, listener: Listener) -> Policy:
@@ -103,6 +107,8 @@ def _policy(settings: Settings, listener: Listener) -> Policy:
         max_running_jobs=settings.max_running_jobs,
         max_running=settings.max_running,
         max_not_final=settings.max_not_final,
+        max_attachment_bytes=settings.max_attachment_bytes,
+        max_job_attachment_bytes=settings.max_job_attachment_bytes,
         retention_days=settings.retention_days,
         allowed_images=settings.allowed_images,
         volumes=frozenset(settings.volumes),

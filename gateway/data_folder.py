@@ -5,6 +5,7 @@
     gateway.db    the database
     secret.key    the key of the secrets, unless SECRET_KEY_FILE names another
     jobs/         scratch folders and output of attempts
+    attachments/  files attached to jobs
 
 The folder is 0700, its files are 0600. When jobs run as another user, that user's group may pass through the
 folder to its scratch folders (0710), but not list it.
@@ -30,6 +31,7 @@ class DataFolder:
         self.database = self.path / "gateway.db"
         self.secret_key = self.path / "secret.key"
         self.jobs = self.path / "jobs"
+        self.attachments = self.path / "attachments"
         self._lock_file = self.path / "lock"
         self._address_file = self.path / "address"
         self._lock: int | None = None

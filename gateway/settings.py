@@ -106,7 +106,11 @@ class Settings(BaseSettings):
     ignored_query_parameters: Names = ("utm_*", "_")
     """Shell patterns of query parameters that are ignored and not refused."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 16 * MIB
-    """Longest request body, in bytes."""
+    """Longest request body, in bytes; attachments over REST have a limit of their own."""
+    max_attachment_bytes: Annotated[int, Field(ge=1)] = 100 * MIB
+    """Longest attachment, in bytes. Over SOAP a whole message is also bound by MAX_BODY_BYTES."""
+    max_job_attachment_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
+    """Most bytes of attachments of one job."""
     secret_key_file: Path | None = None
     """File with the key that encrypts secrets; without it `secret.key` in the data folder, made at need."""
     bootstrap_key_file: Path | None = None

@@ -17,6 +17,7 @@ from gateway.domain.record import JobRecord, Stored
 from gateway.domain.words import CallProtocol, FeatureSupport, JobTypeFeature
 from gateway.engine.engine import Engine
 from gateway.executors.scripted import ScriptedExecutor
+from gateway.stores.attachment_folder import AttachmentFolder
 from gateway.stores.sqlite import SqliteJobStore
 from gateway.vault import FileVault, StoreSealer
 from tests.clock import FakeClock
@@ -104,6 +105,7 @@ class TestHouse:
     async def tick(self) -> None:
         """Let each loop have its turn, until nothing moves any more."""
         for _ in range(3):
+            await self.engine.scheduler.tick()
             await self.engine.promoter.tick()
             await self.engine.dispatcher.tick()
             await self.engine.monitor.tick()
@@ -132,6 +134,7 @@ async def a_house(
         house = House(
             store=store,
             executor=executor,
+            attachments=AttachmentFolder(tmp_path / "attachments"),
             clock=clock,
             vault=FileVault(tmp_path / "secret.key"),
             sealer=StoreSealer(sealing_key),

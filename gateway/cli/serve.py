@@ -10,7 +10,7 @@ from gateway.logs import set_up_logs
 from gateway.server import serve
 from gateway.settings import PREFIX, Settings, unknown_variables
 
-_OTHER_VARIABLES = (CONFIG_VARIABLE, PREFIX + "KEYS_", PREFIX + "CONTRACT_")
+_OTHER_VARIABLES = (CONFIG_VARIABLE, PREFIX + "KEYS_", PREFIX + "CONTRACT_", PREFIX + "TRANSLATE_")
 """Variables of the other commands' options."""
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import create_model
 
+from gateway.contract.shapes import Shape, shape_of
 from gateway.domain.errors import JobsError
 from gateway.domain.model import Model
 from gateway.domain.scalars import Line
@@ -15,19 +16,25 @@ from gateway.domain.words import Role
 
 @dataclass(frozen=True)
 class PathPart:
-    """A path parameter: its wire name, and its meaning."""
+    """A path parameter: its wire name, its meaning, and its type: one that a member of a model may have."""
 
     name: str
     meaning: str
+    type: Any = Line
 
 
 @dataclass(frozen=True)
 class Body:
-    """The body object: its name as a SOAP request child, its model, and whether it must be there."""
+    """The body object: its name as a SOAP request child, its model, and whether it must be there.
+
+    `wrapped` = the JSON body is an object whose one member, of that name, is the body object. It is the whole
+    request then, so the operation has no path parameters and no query.
+    """
 
     name: str
     model: type[Model]
     required: bool = True
+    wrapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,32 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class RawBody:
+    """A body that is sent over HTTP as its bytes, not as JSON. Members by wire name; what is not named here
+    are query parameters.
+    """
+
+    content: str
+    """The bytes."""
+    media_type: str
+    """What Content-Type says."""
+
+
+@dataclass(frozen=True)
+class RawReply:
+    """A reply that is sent over HTTP as its bytes, to be saved under a name. Members by wire name."""
+
+    content: str
+    """The bytes; a `Kept`, which the door closes."""
+    media_type: str
+    """What Content-Type says. Accept is not looked at: the bytes have no other form."""
+    file_name: str
+    """The name that Content-Disposition proposes."""
+    sha256: str
+    """The bytes' SHA-256 in hexadecimal: their entity tag."""
+
+
+@dataclass(frozen=True)
 class Http:
     """Where an operation lies over HTTP. `aliases` answer, too, but are not documented."""
 
@@ -46,6 +79,8 @@ class Http:
     path: str
     status: int = 200
     aliases: tuple[str, ...] = ()
+    raw_body: RawBody | None = None
+    raw_reply: RawReply | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +124,16 @@ class Operation:
         return tuple((name, _python_name(name)) for name in self.request.model_fields)
 
     @cached_property
+    def query_shape(self) -> Shape | None:
+        """The query parameters over HTTP: the members of `query`, or those of a raw body that lie there."""
+        raw = self.http.raw_body
+        if raw is None or self.body is None:
+            return shape_of(self.query) if self.query else None
+        members = shape_of(self.body.model).members
+        elsewhere = (raw.content, raw.media_type)
+        return Shape(self.body.model, tuple(m for m in members if m.wire not in elsewhere))
+
+    @cached_property
     def query_required(self) -> bool:
         """Whether the query has a required member."""
         return self.query is not None and any(f.is_required() for f in self.query.model_fields.values())
@@ -98,7 +143,7 @@ class Operation:
         """The whole request as one model: path parameters, then `query`, then the body, as SOAP sends it."""
         members: dict[str, Any] = {}
         for part in self.path:
-            members[part.name] = (Annotated[Line, part.meaning], ...)
+            members[part.name] = (part.type, ...)
         if self.query:
             members["query"] = (self.query, ... if self.query_required else self.query())
         if self.body:

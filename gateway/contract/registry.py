@@ -1,7 +1,8 @@
 """THE list of operations. REST routes, OpenAPI, SOAP methods and WSDL are all derived from it."""
 
-from gateway.contract.operation import Body, Http, Operation, PathPart, Reply
-from gateway.domain import errors, queries, requests
+from gateway.contract.operation import Body, Http, Operation, PathPart, RawBody, RawReply, Reply
+from gateway.domain import errors, parts, processing_logs, queries, requests, results, schedules
+from gateway.domain.attachments import add_job_attachment, delete_job_attachment, read_job_attachment
 from gateway.domain.canceling import cancel_job, delete_job
 from gateway.domain.edits import (
     record_job_metrics,
@@ -11,6 +12,8 @@ from gateway.domain.edits import (
     update_result_data,
 )
 from gateway.domain.job import Job, JobStart
+from gateway.domain.log_commands import delete_processing_log_data, write_processing_log_data
+from gateway.domain.log_queries import list_processing_log_data
 from gateway.domain.reading import (
     get_job,
     get_service_info,
@@ -20,11 +23,27 @@ from gateway.domain.reading import (
     read_job_output,
     wait_for_job,
 )
+from gateway.domain.result_commands import delete_job_results, write_job_results
+from gateway.domain.result_queries import fetch_last_job_results, list_job_run_results, list_storage_results
+from gateway.domain.scalars import Ident
+from gateway.domain.schedule_reading import get_scheduled_job, list_scheduled_jobs, preview_scheduled_job
+from gateway.domain.scheduling import (
+    create_scheduled_job,
+    delete_scheduled_job,
+    run_scheduled_job,
+    update_scheduled_job,
+)
 from gateway.domain.starting import rerun_job, start_job
-from gateway.domain.words import Role
+from gateway.domain.words import ProcessingLogId, Role
 
 _JOB_ID = PathPart("jobId", "Id of the job.")
+_ATTACHMENT_ID = PathPart("attachmentId", "Id of the attachment.")
+_STORAGE_ID = PathPart("storageId", "Id of the storage.", Ident)
+_LOG = (_STORAGE_ID, PathPart("processingLogId", "The processing log.", ProcessingLogId))
+_LOG_PATH = "/v2/storages/{storageId}/processinglogs/{processingLogId}/data"
 _JOB = Reply("job", Job)
+_SCHEDULED_JOB_ID = PathPart("scheduledJobId", "Id of the scheduled job.")
+_SCHEDULED_JOB = Reply("scheduledJob", schedules.ScheduledJob)
 
 _START_ERRORS = (
     errors.UnknownJobType,
@@ -32,6 +51,13 @@ _START_ERRORS = (
     errors.LockHeld,
     errors.UnsupportedByExecutor,
     errors.TooManyRequests,
+)
+
+_SCHEDULE_ERRORS = (
+    errors.InvalidSchedule,
+    errors.UnknownJobType,
+    errors.InvalidDependency,
+    errors.UnsupportedByExecutor,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -205,6 +231,209 @@ OPERATIONS: tuple[Operation, ...] = (
         worker=True,
         versioned=True,
         run=record_job_metrics,
+    ),
+    Operation(
+        name="addJobAttachment",
+        summary="Attach a file to a job.",
+        http=Http(
+            "POST",
+            "/v2/jobs/{jobId}/attachments",
+            status=201,
+            raw_body=RawBody(content="content", media_type="contentType"),
+        ),
+        role=Role.OPERATOR,
+        path=(_JOB_ID,),
+        body=Body("attachment", parts.AttachmentUpload),
+        reply=Reply("attachment", parts.Attachment),
+        errors=(errors.JobNotFound, errors.PayloadTooLarge),
+        worker=True,
+        versioned=True,
+        run=add_job_attachment,
+    ),
+    Operation(
+        name="readJobAttachment",
+        summary="Read a file that is attached to a job.",
+        http=Http(
+            "GET",
+            "/v2/jobs/{jobId}/attachments/{attachmentId}",
+            raw_reply=RawReply(
+                content="content", media_type="contentType", file_name="name", sha256="sha256"
+            ),
+        ),
+        role=Role.READER,
+        path=(_JOB_ID, _ATTACHMENT_ID),
+        reply=Reply("content", parts.AttachmentContent),
+        errors=(errors.JobNotFound, errors.AttachmentNotFound),
+        worker=True,
+        run=read_job_attachment,
+    ),
+    Operation(
+        name="deleteJobAttachment",
+        summary="Remove a file, or the link to one, from a job.",
+        http=Http("DELETE", "/v2/jobs/{jobId}/attachments/{attachmentId}", status=204),
+        role=Role.OPERATOR,
+        path=(_JOB_ID, _ATTACHMENT_ID),
+        errors=(errors.JobNotFound, errors.AttachmentNotFound),
+        versioned=True,
+        run=delete_job_attachment,
+    ),
+    Operation(
+        name="writeJobResults",
+        summary="Store results of a job.",
+        http=Http("POST", "/v2/jobs/{jobId}/results"),
+        role=Role.OPERATOR,
+        path=(_JOB_ID,),
+        body=Body("results", results.JobResultsWrite),
+        reply=Reply("written", results.WriteSummary),
+        errors=(errors.JobNotFound, errors.StorageNotOpen),
+        worker=True,
+        run=write_job_results,
+    ),
+    Operation(
+        name="listJobRunResults",
+        summary="List the results of a job.",
+        http=Http("GET", "/v2/jobs/{jobId}/results", aliases=("/jobs/{jobId}/results",)),
+        role=Role.READER,
+        path=(_JOB_ID,),
+        query=results.JobResultQuery,
+        reply=Reply("page", results.JobResultPage),
+        errors=(errors.JobNotFound, errors.InvalidCursor),
+        worker=True,
+        run=list_job_run_results,
+    ),
+    Operation(
+        name="listStorageResults",
+        summary="List the results in a storage.",
+        http=Http("GET", "/v2/jobs/results/{storageId}", aliases=("/jobs/results/{storageId}",)),
+        role=Role.READER,
+        path=(_STORAGE_ID,),
+        query=results.StorageResultQuery,
+        reply=Reply("page", results.JobResultPage),
+        errors=(errors.InvalidCursor,),
+        run=list_storage_results,
+    ),
+    Operation(
+        name="fetchLastJobResults",
+        summary="Fetch the newest result of each of some records.",
+        http=Http("POST", "/v2/jobs/results/fetchlast", aliases=("/jobs/results/fetchlast",)),
+        role=Role.READER,
+        body=Body("selection", results.LastResultSelection),
+        reply=Reply("results", results.LastResults),
+        run=fetch_last_job_results,
+    ),
+    Operation(
+        name="deleteJobResults",
+        summary="Delete the results of a job.",
+        http=Http("DELETE", "/v2/jobs/{jobId}/results", status=204),
+        role=Role.OPERATOR,
+        path=(_JOB_ID,),
+        query=results.StorageQuery,
+        errors=(errors.JobNotFound,),
+        run=delete_job_results,
+    ),
+    Operation(
+        name="writeProcessingLogData",
+        summary="Append entries to a processing log.",
+        http=Http("POST", _LOG_PATH),
+        role=Role.OPERATOR,
+        path=_LOG,
+        body=Body("entries", processing_logs.ProcessingLogWrite),
+        reply=Reply("written", results.WriteSummary),
+        run=write_processing_log_data,
+    ),
+    Operation(
+        name="listProcessingLogData",
+        summary="List the entries of a processing log.",
+        http=Http("GET", _LOG_PATH),
+        role=Role.READER,
+        path=_LOG,
+        query=processing_logs.ProcessingLogQuery,
+        reply=Reply("page", processing_logs.ProcessingLogPage),
+        errors=(errors.InvalidCursor,),
+        run=list_processing_log_data,
+    ),
+    Operation(
+        name="deleteProcessingLogData",
+        summary="Delete entries of a processing log.",
+        http=Http("DELETE", _LOG_PATH, status=204),
+        role=Role.OPERATOR,
+        path=_LOG,
+        query=processing_logs.ProcessingLogDeleteQuery,
+        run=delete_processing_log_data,
+    ),
+    Operation(
+        name="createScheduledJob",
+        summary="Start jobs by a schedule.",
+        http=Http("POST", "/v2/scheduledjobs", status=201),
+        role=Role.OPERATOR,
+        body=Body("scheduledJob", schedules.ScheduledJobCreate, wrapped=True),
+        reply=_SCHEDULED_JOB,
+        errors=_SCHEDULE_ERRORS,
+        run=create_scheduled_job,
+    ),
+    Operation(
+        name="listScheduledJobs",
+        summary="List scheduled jobs that match all filters given.",
+        http=Http("GET", "/v2/scheduledjobs"),
+        role=Role.READER,
+        query=schedules.ScheduledJobQuery,
+        reply=Reply("page", schedules.ScheduledJobPage),
+        errors=(errors.InvalidCursor,),
+        run=list_scheduled_jobs,
+    ),
+    Operation(
+        name="getScheduledJob",
+        summary="Show a scheduled job.",
+        http=Http("GET", "/v2/scheduledjobs/{scheduledJobId}"),
+        role=Role.READER,
+        path=(_SCHEDULED_JOB_ID,),
+        reply=_SCHEDULED_JOB,
+        errors=(errors.ScheduledJobNotFound,),
+        run=get_scheduled_job,
+    ),
+    Operation(
+        name="updateScheduledJob",
+        summary="Change a scheduled job.",
+        http=Http("PATCH", "/v2/scheduledjobs/{scheduledJobId}"),
+        role=Role.OPERATOR,
+        path=(_SCHEDULED_JOB_ID,),
+        body=Body("fields", schedules.ScheduledJobFields),
+        reply=_SCHEDULED_JOB,
+        errors=(errors.ScheduledJobNotFound, errors.Conflict, *_SCHEDULE_ERRORS),
+        versioned=True,
+        run=update_scheduled_job,
+    ),
+    Operation(
+        name="deleteScheduledJob",
+        summary="Delete a scheduled job; its runs stay.",
+        http=Http("DELETE", "/v2/scheduledjobs/{scheduledJobId}", status=204),
+        role=Role.OPERATOR,
+        path=(_SCHEDULED_JOB_ID,),
+        errors=(errors.ScheduledJobNotFound,),
+        versioned=True,
+        run=delete_scheduled_job,
+    ),
+    Operation(
+        name="runScheduledJob",
+        summary="Start a run of a scheduled job now.",
+        http=Http("POST", "/v2/scheduledjobs/{scheduledJobId}/run", status=201),
+        role=Role.OPERATOR,
+        path=(_SCHEDULED_JOB_ID,),
+        reply=_JOB,
+        errors=(errors.ScheduledJobNotFound, errors.Conflict, errors.JobNotCancellable, *_START_ERRORS),
+        versioned=True,
+        run=run_scheduled_job,
+    ),
+    Operation(
+        name="previewScheduledJob",
+        summary="Show when a scheduled job is due next.",
+        http=Http("GET", "/v2/scheduledjobs/{scheduledJobId}/preview"),
+        role=Role.READER,
+        path=(_SCHEDULED_JOB_ID,),
+        query=schedules.PreviewQuery,
+        reply=Reply("preview", schedules.SchedulePreview),
+        errors=(errors.ScheduledJobNotFound,),
+        run=preview_scheduled_job,
     ),
     Operation(
         name="getServiceInfo",

@@ -106,7 +106,7 @@ class Seam:
 
     async def _run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
         try:
-            request = operation.request.read(parts)
+            request = operation.request.read(parts, context={"now": self._house.clock.now()})
         except ValidationError as error:
             raise refusal_of(error) from error
         values = {python: getattr(request, wire) for wire, python in operation.parameters}
@@ -170,6 +170,9 @@ def _coded(operation: Operation, request_id: str) -> Iterator[None]:
         raise InternalServerError(f"something unexpected happened; the request id is {request_id}") from error
 
 
+MOST_PROBLEMS = 100
+"""How many problems of a request are named; what is wrong in more places is understood from these."""
+
 _PLAIN = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -186,7 +189,8 @@ _PLAIN = {
 
 def refusal_of(error: ValidationError) -> ValidationFailed:
     """What pydantic found wrong, as the error that callers are told."""
-    details = error.errors(include_url=False, include_input=False)
+    count = error.error_count()
+    details = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
     wrong = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     problems = [
         Problem(detail["loc"], _detail(detail))
@@ -194,8 +198,10 @@ def refusal_of(error: ValidationError) -> ValidationFailed:
         # A list is also called too short because of its wrong items; those are told themselves.
         if not (detail["type"] == "too_short" and detail["loc"] in wrong)
     ]
-    count = "1 wrong field" if len(problems) == 1 else f"{len(problems)} wrong fields"
-    return ValidationFailed(f"the request has {count}", problems=problems)
+    told = "1 wrong field" if len(problems) == 1 else f"{len(problems)} wrong fields"
+    if count > MOST_PROBLEMS:
+        told = f"{count} wrong fields, of which the first {MOST_PROBLEMS} are named"
+    return ValidationFailed(f"the request has {told}", problems=problems)
 
 
 def _detail(detail: ErrorDetails) -> str:

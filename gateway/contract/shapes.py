@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from gateway.domain.content import Content
 from gateway.domain.model import Model
 from gateway.domain.requests import Patch
 from gateway.domain.scalars import Limits
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     DECIMAL = "decimal"
     BOOLEAN = "boolean"
     INSTANT = "instant"
+    BYTES = "bytes"
     WORD = "word"
     """A member of an enumeration."""
     MODEL = "model"
@@ -81,6 +83,7 @@ _KINDS: dict[type[Any], Kind] = {
     bool: Kind.BOOLEAN,
     Decimal: Kind.DECIMAL,
     datetime: Kind.INSTANT,
+    Content: Kind.BYTES,
 }
 
 

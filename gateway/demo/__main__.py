@@ -1,5 +1,6 @@
 """`make demo`: the story of the main job, with two clients. Exit code 0 only if all of it happened."""
 
+import hashlib
 import json
 import sys
 import time
@@ -19,6 +20,7 @@ from gateway.demo.server import running_gateway
 IMAGE = "jobs-gateway/demo"
 FINAL = {"FINISHED", "FAILED", "DIED", "CANCELED"}
 LOCK = "iso-3166-2"
+STORAGE = "subdivisions"
 
 console = Console()
 
@@ -40,8 +42,11 @@ class Story:
         self.start_refused_job(main)
         self.follow(main)
         self.show(main)
+        self.page_results(main)
+        self.read_attachment(main)
         self.show_dependent(main, second)
         self.cancel_a_running_job()
+        self.run_a_schedule()
 
     def start_main_job(self) -> str:
         """Start the main job over SOAP."""
@@ -52,6 +57,7 @@ class Story:
                 "type": "DATA_VALIDATION_JOB",
                 "dockerImageUrl": IMAGE,
                 "commands": [sys.executable, "-m", "gateway.demo.subdivisions"],
+                "resultStorageId": STORAGE,
                 "tags": ["demo", "geo"],
                 "labels": [{"name": "standard", "value": "ISO 3166-2"}],
                 "locks": [{"name": LOCK}],
@@ -155,6 +161,61 @@ class Story:
         expect(result["records"] == job["totalItems"], "the result counts other records")
         console.rule()
 
+    def page_results(self, job_id: str) -> None:
+        """Page the results of all records back over SOAP."""
+        query: dict[str, Any] = {"storageId": STORAGE, "limit": 1000}
+        found: set[str] = set()
+        pages = 0
+        while True:
+            page = self.soap.service.listJobRunResults(jobId=job_id, query=query)
+            found |= {result.externalId for result in page.values}
+            pages += 1
+            if page.nextStartAfter is None:
+                break
+            query["startAfter"] = page.nextStartAfter
+        checked = self.get(job_id)["totalItems"]
+        expect(page.total == len(found) == checked, f"{len(found)} of {checked} results came back")
+        console.print(
+            f"its {len(found)} results came back over SOAP in {pages} pages, the last: {result_line(page)}"
+        )
+
+    def read_attachment(self, job_id: str) -> None:
+        """Read the report that the job attached, over REST and over SOAP."""
+        (told,) = self.get(job_id)["attachments"]
+        over_rest = self.rest.get(f"/v2/jobs/{job_id}/attachments/{told['id']}").raise_for_status().content
+        over_soap = self.soap.service.readJobAttachment(jobId=job_id, attachmentId=told["id"])
+        digest = hashlib.sha256(over_rest).hexdigest()
+        expect(over_rest == over_soap.content, "the two doors gave different bytes")
+        expect(digest == told["sha256"] == over_soap.sha256, "the report has another digest")
+        console.print(
+            f"its report {told['name']}: {told['size']} bytes, sha256 {digest[:16]}…, alike over both"
+        )
+
+    def run_a_schedule(self) -> None:
+        """Have a job run once a second, for three runs."""
+        schedule = self.soap.service.createScheduledJob(
+            scheduledJob={
+                "name": "Every second",
+                "cronExpression": "* * * * * *",
+                "overlapPolicy": "ALLOW",
+                "job": {"dockerImageUrl": IMAGE, "commands": ["date"]},
+            }
+        )
+        console.print(
+            f"[bold]5[/] scheduled over SOAP: {schedule.cronExpression}, next at {schedule.nextRunAt}"
+        )
+        query = {"scheduledJobId": schedule.id, "jobStatus": "FINISHED"}
+        deadline = time.monotonic() + 20
+        while True:
+            runs = self.rest.get("/v2/jobs", params=query).raise_for_status().json()["jobs"]
+            if len(runs) >= 3:
+                break
+            expect(time.monotonic() < deadline, f"the schedule ran {len(runs)} times in 20 seconds")
+            time.sleep(0.1)
+        self.soap.service.deleteScheduledJob(scheduledJobId=schedule.id)
+        for run in runs[:3]:
+            console.print(f"  run {run['id']} started at {run['startedAt']}: {run['jobStatus']}")
+
     def show_dependent(self, main: str, job_id: str) -> None:
         """Show that the second job ran after the first."""
         first, second = self.get(main), self.wait(job_id)
@@ -191,6 +252,12 @@ class Story:
         reply = self.rest.get(f"/v2/jobs/{job_id}/wait", params=query | {"timeoutSeconds": 20})
         job: dict[str, Any] = reply.raise_for_status().json()
         return job
+
+
+def result_line(page: Any) -> str:
+    """The last result of a page, in short."""
+    last = page.values[-1]
+    return f"{last.externalId} {last.status} {last.resultData}"
 
 
 def expect(happened: bool, otherwise: str) -> None:

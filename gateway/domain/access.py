@@ -13,7 +13,7 @@ from gateway.domain.history import save
 from gateway.domain.house import House
 from gateway.domain.identity import job_key
 from gateway.domain.job import Job
-from gateway.domain.model import dump
+from gateway.domain.model import ModelT, dump, load
 from gateway.domain.ports import JobReader, JobWriter
 from gateway.domain.record import JobRecord, Remembered, Stored
 
@@ -58,34 +58,66 @@ async def commit(house: House, call: Call, work: Callable[[JobWriter, datetime],
     """
 
     def unit(tx: JobWriter) -> Stored[Job]:
+        first = first_request(tx, call)
+        if first is not None:
+            return _as_it_is_now(tx, call, str(first.job_id))
         now = house.clock.now()
-        once, organization_id = call.once, call.caller.organization_id
-        if once is not None:
-            first = tx.remembered(organization_id, once.operation, once.key)
-            if first is not None:
-                return _repeated(tx, call, first)
         record = work(tx, now)
-        if once is not None:
-            tx.remember(
-                Remembered(
-                    organization_id=organization_id,
-                    operation=once.operation,
-                    key=once.key,
-                    fingerprint=once.fingerprint,
-                    at=now,
-                    job_id=record.job.id,
-                )
-            )
+        remember(tx, call, now, job_id=record.job.id)
         return as_stored(record)
 
     return await house.store.write(unit)
 
 
-def _repeated(tx: JobWriter, call: Call, first: Remembered) -> Stored[Job]:
-    assert call.once is not None
-    if first.fingerprint != call.once.fingerprint:
+async def commit_reply(
+    house: House, call: Call, reply: type[ModelT], work: Callable[[JobWriter, datetime], ModelT]
+) -> ModelT:
+    """Run a unit of work whose reply is no job; under an idempotency key only the first time.
+
+    A repeat gets the first reply. Raises IdempotencyKeyReused for another request under the same key.
+    """
+
+    def unit(tx: JobWriter) -> ModelT:
+        first = first_request(tx, call)
+        if first is not None:
+            return load(reply, first.reply or b"{}")
+        now = house.clock.now()
+        made = work(tx, now)
+        remember(tx, call, now, reply=dump(made))
+        return made
+
+    return await house.store.write(unit)
+
+
+def first_request(tx: JobReader, call: Call) -> Remembered | None:
+    """The first request under the call's idempotency key, if there was one and it was the same."""
+    once = call.once
+    if once is None:
+        return None
+    first = tx.remembered(call.caller.organization_id, once.operation, once.key)
+    if first is not None and first.fingerprint != once.fingerprint:
         raise IdempotencyKeyReused(f"the idempotency key '{first.key}' was used for another request")
-    job_id = str(first.job_id)
+    return first
+
+
+def remember(
+    tx: JobWriter, call: Call, now: datetime, *, job_id: str | None = None, reply: bytes | None = None
+) -> None:
+    if call.once is not None:
+        tx.remember(
+            Remembered(
+                organization_id=call.caller.organization_id,
+                operation=call.once.operation,
+                key=call.once.key,
+                fingerprint=call.once.fingerprint,
+                at=now,
+                job_id=job_id,
+                reply=reply,
+            )
+        )
+
+
+def _as_it_is_now(tx: JobReader, call: Call, job_id: str) -> Stored[Job]:
     document = tx.document(job_id)
     if document is None or not sees(call, document.organization_id):
         raise job_not_found(job_id)

@@ -45,10 +45,7 @@ def request_end(
         return record
     if job.job_status in FINAL:
         raise JobAlreadyFinal(f"job {job.id} is {job.job_status} already")
-    kind = house.catalogue.get(job.type) if job.type else None
-    runs = job.job_status in (JobStatus.RUNNING, JobStatus.UNKNOWN)
-    if runs and kind is not None and JobTypeFeature.CANCELLABLE not in kind.features_on:
-        raise JobNotCancellable(f"job {job.id} is RUNNING and its type {job.type} cannot be canceled")
+    check_cancellable(house, job)
     asked = job.with_(
         cancel_requested_at=now, cancel_requested_by=cause.actor, cancel_reason=cancellation.reason
     )
@@ -81,6 +78,14 @@ def request_end(
     return save(tx, record, cause=cause, at=now)
 
 
+def check_cancellable(house: House, job: Job) -> None:
+    """Raise JobNotCancellable for a job that runs and whose type lacks CANCELLABLE."""
+    kind = house.catalogue.get(job.type) if job.type else None
+    runs = job.job_status in (JobStatus.RUNNING, JobStatus.UNKNOWN)
+    if runs and kind is not None and JobTypeFeature.CANCELLABLE not in kind.features_on:
+        raise JobNotCancellable(f"job {job.id} is RUNNING and its type {job.type} cannot be canceled")
+
+
 async def delete_job(house: House, call: Call, *, job_id: str) -> None:
     """Delete a final job with its history, output, attachments, secrets and results. It is JOB_NOT_FOUND
     afterwards; an entry in the audit table remains.
@@ -93,13 +98,20 @@ async def delete_job(house: House, call: Call, *, job_id: str) -> None:
         erase_job(tx, job, actor=call.caller.name, action="job.deleted", now=house.clock.now())
         return job.id
 
-    # What the executor keeps goes after the commit; should the gateway stop in between, its next start
-    # finds the folder without a job and removes it.
-    await house.executor.remove(await house.store.write(work))
+    await clear_away(house, await house.store.write(work))
+
+
+async def clear_away(house: House, job_id: str) -> None:
+    """Remove what is kept of a deleted job outside the store. It goes after the commit; should the gateway
+    stop in between, its next start finds files and folders without a job and removes them.
+    """
+    await house.executor.remove(job_id)
+    await house.attachments.remove_job(job_id)
 
 
 def erase_job(tx: JobWriter, job: Job, *, actor: str, action: str, now: datetime) -> None:
-    """Remove a job from the store, leaving an entry in the audit table."""
+    """Remove a job and its results from the store, leaving an entry in the audit table."""
+    tx.results.remove(job.organization_id, job.id)
     tx.delete_job(job.id)
     tx.audit(
         AuditEntry(at=now, actor=actor, action=action, subject=job.id, organization_id=job.organization_id)

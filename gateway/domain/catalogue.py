@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import Field
-
 from gateway.domain.job import AttemptSeconds, Command, GraceSeconds, HeartbeatSeconds
 from gateway.domain.model import Maybe, Model
 from gateway.domain.parts import JobTypeSearchResult, ResourceRequest, RetryPolicy
@@ -23,7 +21,7 @@ class JobType(Model):
     """What jobs of the type do."""
     features_on: tuple[JobTypeFeature, ...] = ()
     """What jobs of the type can do."""
-    commands: Annotated[tuple[Command, ...], Field(max_length=100)] = ()
+    commands: Annotated[tuple[Command, ...], Limits(max_length=100)] = ()
     """Argument vector of requests without one."""
     resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time of requests without them."""

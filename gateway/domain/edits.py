@@ -11,7 +11,7 @@ from gateway.domain.job import Job
 from gateway.domain.ports import JobWriter
 from gateway.domain.record import JobRecord, Stored
 from gateway.domain.requests import JobFields, JobMetrics, JobProgress, JobTags, ResultDataWrite
-from gateway.domain.words import FINAL, JobEventKind
+from gateway.domain.words import FINAL, JobEventKind, JobStatus
 
 MAX_METRIC_NAMES = 200
 
@@ -55,7 +55,8 @@ async def replace_job_tags(house: House, call: Call, *, job_id: str, tags: JobTa
 
 async def report_job_progress(house: House, call: Call, *, job_id: str, progress: JobProgress) -> Stored[Job]:
     """Report progress, item counts, a message or the address of a report; what is missing stays as it is.
-    It counts as the job's heartbeat. A final job refuses it (JOB_ALREADY_FINAL).
+    It counts as the job's heartbeat. While the job waits, its message goes on telling for what. A final job
+    refuses it (JOB_ALREADY_FINAL).
     """
 
     def change(_tx: JobWriter, record: JobRecord, _now: datetime) -> JobRecord:
@@ -63,6 +64,8 @@ async def report_job_progress(house: House, call: Call, *, job_id: str, progress
         if job.job_status in FINAL:
             raise JobAlreadyFinal(f"job {job.id} is {job.job_status} already")
         told = {name: getattr(progress, name) for name in progress.model_fields_set}
+        if job.job_status is JobStatus.WAITING:
+            told.pop("message", None)
         return record.with_(job=job.with_(**told))
 
     reported = await edit(house, call, job_id, change)

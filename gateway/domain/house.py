@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from gateway.domain.attachment_files import AttachmentFiles
 from gateway.domain.catalogue import Catalogue
 from gateway.domain.executor import Executor
 from gateway.domain.ports import Change, Clock, JobStore, Sealer, Vault
@@ -26,6 +27,10 @@ class Policy:
     """Shell patterns of images that may be named; empty = any."""
     volumes: frozenset[str] = frozenset()
     """Names that a volume's `source` may have."""
+    max_attachment_bytes: int = 100 * 2**20
+    """Longest attachment."""
+    max_job_attachment_bytes: int = 2**30
+    """Most bytes of attachments of one job."""
     features: tuple[str, ...] = ()
     """What getServiceInfo lists as features."""
     api_url: str = ""
@@ -91,6 +96,7 @@ class House:
 
     store: JobStore
     executor: Executor
+    attachments: AttachmentFiles
     clock: Clock
     vault: Vault
     sealer: Sealer

@@ -1,10 +1,11 @@
 """The job as replies show it, the request that starts one, and the entries of its history."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from gateway.domain.model import STORED, Maybe, Model
 from gateway.domain.parts import (
@@ -57,37 +58,59 @@ def unique(key: Callable[[Any], Any], what: str) -> AfterValidator:
 
     def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
         seen = set()
-        for item in items:
+        wrong: list[tuple[int | tuple[int, str], PydanticCustomError]] = []
+        for index, item in enumerate(items):
             if key(item) in seen:
-                raise PydanticCustomError(
-                    "duplicate", "{what} '{value}' is given twice", {"what": what, "value": str(key(item))}
+                told = {"what": what, "value": str(key(item))}
+                wrong.append(
+                    (index, PydanticCustomError("duplicate", "{what} '{value}' is given twice", told))
                 )
             seen.add(key(item))
-        return items
+        return refuse_items(items, wrong)
 
     return AfterValidator(check)
+
+
+def refuse_items(
+    items: tuple[Any, ...], wrong: list[tuple[int | tuple[int, str], PydanticCustomError]]
+) -> tuple[Any, ...]:
+    """The items, or an error that names each wrong one by its index, or by its index and a member's name."""
+    if wrong:
+        errors = [
+            InitErrorDetails(type=error, loc=place if isinstance(place, tuple) else (place,), input=None)
+            for place, error in wrong
+        ]
+        raise ValidationError.from_exception_data("list", errors)
+    return items
+
+
+def environment_bytes(variables: tuple[EnvironmentVariable, ...]) -> int:
+    """How many bytes variables take in an environment."""
+    return sum(len(v.name.encode()) + len((v.value or "").encode()) + 2 for v in variables)
 
 
 def _check_environment(
     variables: tuple[EnvironmentVariable, ...], info: ValidationInfo
 ) -> tuple[EnvironmentVariable, ...]:
-    size = sum(len(v.name.encode()) + len((v.value or "").encode()) + 2 for v in variables)
-    if size > MAX_ENVIRONMENT_BYTES:
+    if environment_bytes(variables) > MAX_ENVIRONMENT_BYTES:
         raise PydanticCustomError("environment_too_long", "the variables must not exceed 512 kB together")
-    for variable in variables:
-        if variable.secret and variable.value == HIDDEN and info.context is not STORED:
-            raise PydanticCustomError("masked_secret", "'***' cannot be the value of a secret")
-    return variables
+    if info.context is STORED:
+        return variables
+    masked = PydanticCustomError("masked_secret", "'***' cannot be the value of a secret")
+    return refuse_items(
+        variables,
+        [((i, "value"), masked) for i, v in enumerate(variables) if v.secret and v.value == HIDDEN],
+    )
 
 
-Commands = Annotated[tuple[Command, ...], Field(max_length=100)]
+Commands = Annotated[tuple[Command, ...], Limits(max_length=100)]
 Environment = Annotated[
     tuple[EnvironmentVariable, ...],
-    Field(max_length=100),
+    Limits(max_length=100),
     unique(lambda variable: variable.name, "the variable"),
     AfterValidator(_check_environment),
 ]
-Tags = Annotated[tuple[ShortName, ...], Field(max_length=100), unique(lambda tag: tag, "the tag")]
+Tags = Annotated[tuple[ShortName, ...], Limits(max_length=100), unique(lambda tag: tag, "the tag")]
 
 
 class JobStart(Model):
@@ -109,7 +132,7 @@ class JobStart(Model):
     """Where the input lies; handed to the job as JOB_INPUT_URI, never fetched by the gateway."""
     result_storage_id: Maybe[Ident] = None
     """The storage that the job writes results to; becomes `storageId`."""
-    features_on: Annotated[tuple[JobStartFeature, ...], Field(max_length=10)] = ()
+    features_on: Annotated[tuple[JobStartFeature, ...], Limits(max_length=10)] = ()
     """Switches of the start."""
     domain: Maybe[Name] = None
     """The domain of the job, for the caller's own use."""
@@ -117,24 +140,24 @@ class JobStart(Model):
     """The organization that the job belongs to; the caller's own, unless the caller is admin."""
     workspace_id: Maybe[Ident] = None
     """The workspace of the job, for the caller's own use."""
-    job_dependencies: Annotated[tuple[JobDependency, ...], Field(max_length=8)] = ()
+    job_dependencies: Annotated[tuple[JobDependency, ...], Limits(max_length=8)] = ()
     """Jobs that must end first."""
     labels: Annotated[
-        tuple[Label, ...], Field(max_length=50), unique(lambda label: label.name, "the label")
+        tuple[Label, ...], Limits(max_length=50), unique(lambda label: label.name, "the label")
     ] = ()
     """Labels, each name once."""
     tags: Tags = ()
     """Tags, each once; their order is kept."""
-    locks: Annotated[tuple[Lock, ...], Field(max_length=16), unique(lambda lock: lock.name, "the lock")] = ()
+    locks: Annotated[tuple[Lock, ...], Limits(max_length=16), unique(lambda lock: lock.name, "the lock")] = ()
     """Locks that the job holds from its start until it is final."""
     volumes: Annotated[
         tuple[Volume, ...],
-        Field(max_length=32),
+        Limits(max_length=32),
         unique(lambda volume: volume.name, "the volume"),
         unique(lambda volume: volume.mount_path.rstrip("/"), "the mountPath"),
     ] = ()
     """Volumes of the operator's that the container sees."""
-    attachments: Annotated[tuple[AttachmentLink, ...], Field(max_length=100)] = ()
+    attachments: Annotated[tuple[AttachmentLink, ...], Limits(max_length=100)] = ()
     """Links to files that belong to the job."""
     resource_request: Maybe[ResourceRequest] = None
     """Memory and processor time."""
@@ -144,7 +167,7 @@ class JobStart(Model):
     """When the job is deleted, once it is final; must lie ahead."""
     client_id: Maybe[Ident] = None
     """The client on whose behalf the job runs."""
-    priority: Maybe[Priority] = None
+    priority: Priority = DEFAULT_PRIORITY
     """0 to 9; of the jobs that are ready the largest starts first. Default 5."""
     not_before: Maybe[Instant] = None
     """The earliest start."""
@@ -156,6 +179,20 @@ class JobStart(Model):
     """Seconds between the request to end and the kill. Default 30."""
     retry_policy: Maybe[RetryPolicy] = None
     """Further attempts. Unset = one attempt."""
+
+    @field_validator("resource_request", "retry_policy")
+    @classmethod
+    def _says_something(cls, part: ResourceRequest | RetryPolicy) -> ResourceRequest | RetryPolicy | None:
+        """An object without members is none: XML would not show it."""
+        return part if any(value not in (None, ()) for _, value in part) else None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _lies_ahead(cls, expires_at: datetime, info: ValidationInfo) -> datetime:
+        now = (info.context or {}).get("now")
+        if now is not None and expires_at <= now:
+            raise PydanticCustomError("expires_at", "must lie ahead")
+        return expires_at
 
 
 class Job(Model):

@@ -14,6 +14,9 @@ T = TypeVar("T")
 STORED = {"stored": True}
 """The validation context of documents that the store gives back: their secrets are masked."""
 
+KEEPING = {"keeping": True}
+"""The validation context of changes in which a secret without value keeps the stored one."""
+
 
 class Model(BaseModel):
     """A frozen value. Its wire names are camelCase; unknown members are refused.
@@ -32,7 +35,7 @@ class Model(BaseModel):
     )
 
     @classmethod
-    def read(cls, values: Any, *, context: dict[str, bool] | None = None) -> Self:
+    def read(cls, values: Any, *, context: dict[str, Any] | None = None) -> Self:
         """Validate wire values (camelCase names). Raises pydantic's ValidationError."""
         return cls.model_validate(values, by_alias=True, by_name=False, context=context)
 
@@ -55,9 +58,13 @@ Maybe = Annotated[T | None, _NotNull()]
 """An optional member, to be given the default None: missing is None, null on the wire is refused."""
 
 
-def dump(model: Model) -> bytes:
-    """The JSON document of a model: unset members are left out, decimals are plain numbers."""
-    document = model.model_dump_json(by_alias=True, exclude_none=True).encode("utf-8", "surrogatepass")
+def dump(model: Model, *, as_given: bool = False, indent: int | None = None) -> bytes:
+    """The JSON document of a model: unset members are left out, decimals are plain numbers.
+
+    `as_given` leaves out what has its default because nobody gave it. `indent`: blanks per level, for people.
+    """
+    text = model.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=as_given, indent=indent)
+    document = text.encode("utf-8", "surrogatepass")
     # Decimals are serialized as text behind a NUL, which no stored text can hold: a float would lose digits.
     if b"\\u0000" in document:
         document = _MARKED_NUMBER.sub(rb"\1", document)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from gateway.domain.executor import Exited, StartRefused, Vanished
 from gateway.domain.job import Job
+from gateway.domain.parts import RetryPolicy
 from gateway.domain.record import JobRecord, StopReason
 from gateway.domain.scalars import instant_text
 from gateway.domain.words import JobStatus
@@ -77,21 +78,15 @@ def _memory(seen: Exited) -> str:
 
 def max_attempts(job: Job) -> int:
     """How many attempts the job may have."""
-    policy = job.retry_policy
-    return policy.max_attempts or 1 if policy else 1
+    return job.retry_policy.max_attempts if job.retry_policy else 1
 
 
 def backoff(job: Job) -> timedelta:
     """How long to wait after the latest attempt before the next one."""
-    policy = job.retry_policy
-    if policy is None:
-        return timedelta(0)
-    first = 10 if policy.backoff_seconds is None else policy.backoff_seconds
-    factor = policy.backoff_factor or Decimal(2)
-    longest = 3600 if policy.max_backoff_seconds is None else policy.max_backoff_seconds
+    policy = job.retry_policy or RetryPolicy()
     # 10 ** 99 seconds are no timedelta: the exponent is cut where every wait has reached the longest one.
-    seconds = min(Decimal(longest), first * factor ** min(job.attempt - 1, 60))
-    return timedelta(milliseconds=int(seconds * 1000))
+    grown = policy.backoff_seconds * policy.backoff_factor ** min(job.attempt - 1, 60)
+    return timedelta(milliseconds=int(min(Decimal(policy.max_backoff_seconds), grown) * 1000))
 
 
 def next_attempt_at(record: JobRecord, outcome: Outcome, now: datetime) -> datetime | None:

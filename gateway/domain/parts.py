@@ -1,13 +1,15 @@
 """The parts that jobs and requests are made of."""
 
+import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.model import Maybe, Model
+from gateway.domain.model import KEEPING, Maybe, Model
 from gateway.domain.scalars import (
+    Bytes,
     Count,
     Flag,
     Instant,
@@ -48,7 +50,7 @@ class EnvironmentVariable(Model):
     @field_validator("secret")
     @classmethod
     def _needs_value(cls, secret: bool, info: ValidationInfo) -> bool:
-        if secret and info.data.get("value") is None:
+        if secret and info.data.get("value") is None and info.context is not KEEPING:
             raise PydanticCustomError("secret_value", "a secret needs a value")
         return secret
 
@@ -180,29 +182,31 @@ def _check_factor(factor: Decimal) -> Decimal:
 class RetryPolicy(Model):
     """How often and when an attempt that ended badly is followed by another."""
 
-    max_attempts: Maybe[Annotated[Int32, Limits(ge=1, le=100)]] = None
+    max_attempts: Annotated[Int32, Limits(ge=1, le=100)] = 1
     """Attempts in all. Default 1."""
-    backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]] = None
+    backoff_seconds: Annotated[Int32, Limits(ge=0, le=86400)] = 10
     """Seconds between the first attempt's end and the second attempt. Default 10."""
-    backoff_factor: Maybe[
-        Annotated[
-            Number,
-            AfterValidator(_check_factor),
-            WithJsonSchema({"type": "number", "minimum": 1, "maximum": 10}),
-        ]
-    ] = None
+    backoff_factor: Annotated[
+        Number,
+        AfterValidator(_check_factor),
+        WithJsonSchema({"type": "number", "minimum": 1, "maximum": 10}),
+    ] = Decimal(2)
     """By how much each further wait is longer than the one before, 1 to 10. Default 2."""
-    max_backoff_seconds: Maybe[Annotated[Int32, Limits(ge=0, le=86400)]] = None
+    max_backoff_seconds: Annotated[Int32, Limits(ge=0, le=86400)] = 3600
     """The longest wait, in seconds. Default 3600."""
     retry_exit_codes: Annotated[
-        tuple[Annotated[Int32, Limits(ge=1, le=255)], ...], Field(max_length=100)
+        tuple[Annotated[Int32, Limits(ge=1, le=255)], ...], Limits(max_length=100)
     ] = ()
     """The exit codes after which another attempt is made; empty = after each but 0."""
 
 
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# RFC 9110 section 8.3.1, in ASCII alone, because it stands in a header again. A word is a token of 5.6.2.
+_MEDIA_TYPE = re.compile(rf'{_WORD}/{_WORD}(?: *;(?: *{_WORD}=(?:{_WORD}|"(?:[ !#-\[\]-~]|\\[ -~])*"))?)*')
+
+
 def _check_media_type(media_type: str) -> str:
-    kind, slash, rest = media_type.partition("/")
-    if not (slash and kind.strip() and rest.strip()):
+    if not _MEDIA_TYPE.fullmatch(media_type):
         raise PydanticCustomError("media_type", "must be a media type such as text/csv")
     return media_type
 
@@ -245,6 +249,32 @@ class Attachment(Model):
     """Where the file lies; only of links."""
     created_at: Instant
     """When it was added."""
+
+
+class AttachmentUpload(Model):
+    """A file to attach to a job."""
+
+    name: FileName
+    """File name, without / and \\."""
+    content_type: MediaType = "application/octet-stream"
+    """Media type of the file; it is given back as it is, never guessed. Default application/octet-stream."""
+    content: Bytes
+    """The bytes of the file."""
+
+
+class AttachmentContent(Model):
+    """A stored attachment with its bytes."""
+
+    name: FileName
+    """File name."""
+    content_type: MediaType
+    """Media type, as the sender named it."""
+    size: Count
+    """Length in bytes."""
+    sha256: Name
+    """SHA-256 of the bytes, in hexadecimal."""
+    content: Bytes
+    """The bytes of the file."""
 
 
 class JobTypeSearchResult(Model):

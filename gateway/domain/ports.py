@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from gateway.domain.job import Job, JobEvent, JobStart
+from gateway.domain.log_store import LogReader, LogWriter
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
+from gateway.domain.result_store import ResultReader, ResultWriter
+from gateway.domain.schedule_store import ScheduleReader, ScheduleWriter
 from gateway.domain.words import DependencyCondition, JobStatus
 
 T = TypeVar("T")
@@ -22,8 +25,27 @@ class Change:
     status: JobStatus
 
 
+@dataclass(frozen=True)
+class ScheduleChange:
+    """A stored change of a scheduled job, told after it is durable."""
+
+    scheduled_job_id: str
+
+
 class JobReader(Protocol):
     """What can be read in one consistent look at the store."""
+
+    @property
+    def schedules(self) -> ScheduleReader:
+        """What can be read of scheduled jobs."""
+
+    @property
+    def results(self) -> ResultReader:
+        """The results of jobs."""
+
+    @property
+    def logs(self) -> LogReader:
+        """The processing logs."""
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -104,6 +126,18 @@ class JobReader(Protocol):
 class JobWriter(JobReader, Protocol):
     """What can be read and written in one transaction. Nothing of it is seen before it is durable."""
 
+    @property
+    def schedules(self) -> ScheduleWriter:
+        """What can be read and written of scheduled jobs."""
+
+    @property
+    def results(self) -> ResultWriter:
+        """The results of jobs."""
+
+    @property
+    def logs(self) -> LogWriter:
+        """The processing logs."""
+
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""
 
@@ -167,6 +201,9 @@ class JobStore(Protocol):
 
     def listen(self, listener: Callable[[Change], Any]) -> None:
         """Have a function called on the event loop after each durable change of a job."""
+
+    def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
+        """Have a function called on the event loop after each durable change of a scheduled job."""
 
 
 class Clock(Protocol):

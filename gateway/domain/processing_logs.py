@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from gateway.domain.model import Maybe, Model
 from gateway.domain.results import (
@@ -12,8 +12,21 @@ from gateway.domain.results import (
     ResultLimit,
     check_record,
 )
-from gateway.domain.scalars import Count, Cursor, Ident, Instant, JobId, Message, Name, ResultData
+from gateway.domain.scalars import (
+    Count,
+    Cursor,
+    Ident,
+    Instant,
+    Limits,
+    Line,
+    Message,
+    Name,
+    ResultData,
+)
 from gateway.domain.words import LogOmitFeature, ProcessingLogId, ResultReadFeature, ResultStatus
+
+ToldJobId = Annotated[Line, Limits(min_length=1, max_length=64)]
+"""The id of a job as it is told; it is not looked up."""
 
 
 class ProcessingLogEntryWrite(Model):
@@ -21,8 +34,8 @@ class ProcessingLogEntryWrite(Model):
     `externalId`.
     """
 
-    job_id: Maybe[JobId] = None
-    """The job that found it."""
+    job_id: Maybe[ToldJobId] = None
+    """The job that found it, as the writer says; it is not looked up."""
     business_partner_id: Maybe[Name] = None
     """Id of the business partner."""
     data_source_id: Maybe[Name] = None
@@ -47,7 +60,7 @@ class ProcessingLogEntryWrite(Model):
 class ProcessingLogWrite(Model):
     """1 to 5000 entries, stored in one step, all or none."""
 
-    entries: Annotated[tuple[ProcessingLogEntryWrite, ...], Field(min_length=1, max_length=MAX_RECORDS)]
+    entries: Annotated[tuple[ProcessingLogEntryWrite, ...], Limits(min_length=1, max_length=MAX_RECORDS)]
     """The entries, in the order in which they get their ids."""
 
 
@@ -58,8 +71,8 @@ class ProcessingLogEntry(Model):
     """Number within the storage, growing in the order of the commits, as text."""
     processing_log_id: ProcessingLogId
     """The log that it stands in."""
-    job_id: Maybe[JobId] = None
-    """The job that found it."""
+    job_id: Maybe[ToldJobId] = None
+    """The job that found it, as the writer says; it is not looked up."""
     storage_id: Ident
     """The storage that it lies in."""
     business_partner_id: Maybe[Name] = None
@@ -93,11 +106,11 @@ class ProcessingLogQuery(Model):
     """The id of the last entry seen; with USE_NEXT_START_AFTER `nextStartAfter` of the page before."""
     limit: ResultLimit = 100
     """The most entries on the page, 1 to 5000. Default 100."""
-    features_on: Annotated[tuple[ResultReadFeature, ...], Field(max_length=10)] = ()
+    features_on: Annotated[tuple[ResultReadFeature, ...], Limits(max_length=10)] = ()
     """Switches of the reading."""
-    features_off: Annotated[tuple[LogOmitFeature, ...], Field(max_length=10)] = ()
+    features_off: Annotated[tuple[LogOmitFeature, ...], Limits(max_length=10)] = ()
     """What to leave out."""
-    fields: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    fields: Annotated[tuple[Name, ...], Limits(max_length=100)] = ()
     """Top-level keys of the result data's JSON to keep; what is no JSON object stays as it is."""
     created_after: Maybe[Instant] = None
     """Only entries stored at this instant or later."""

@@ -52,6 +52,7 @@ def _check_label(label: str) -> str:
     return label
 
 
+SearchText = Annotated[Text, Limits(max_length=250), AfterValidator(_check_words)]
 LabelFilter = Annotated[Line, Limits(min_length=1, max_length=384), AfterValidator(_check_label)]
 
 
@@ -64,21 +65,21 @@ class JobQuery(Model):
     """Only jobs of this organization; a foreign one gives an empty page, unless the caller is admin."""
     storage_id: Maybe[Ident] = None
     """Only jobs that write to this storage."""
-    job_type: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    job_type: Annotated[tuple[Name, ...], Limits(max_length=100)] = ()
     """Only jobs of these types."""
     sort: Maybe[Annotated[Line, Field(pattern=r"^[+\- ]?createdAt$")]] = None
     """`createdAt` or `+createdAt` (oldest first, the default) or `-createdAt`."""
-    job_status: Annotated[tuple[JobStatus, ...], Field(max_length=50)] = ()
+    job_status: Annotated[tuple[JobStatus, ...], Limits(max_length=50)] = ()
     """Only jobs in these statuses."""
     start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""
     limit: PageLimit = 50
     """The most jobs on the page, 1 to 100. Default 50."""
-    tag: Annotated[tuple[ShortName, ...], Field(max_length=100)] = ()
+    tag: Annotated[tuple[ShortName, ...], Limits(max_length=100)] = ()
     """Only jobs with one of these tags, or with all of them, see `tagsConjunction`."""
     tags_conjunction: Maybe[Flag] = None
     """Whether a job must carry every tag. Default false."""
-    features_on: Annotated[tuple[JobReadFeature, ...], Field(max_length=10)] = ()
+    features_on: Annotated[tuple[JobReadFeature, ...], Limits(max_length=10)] = ()
     """Switches of the reading."""
     dependent_job_id: Maybe[JobId] = None
     """Only the jobs that depend on this job; needs `storageId` and `jobType`."""
@@ -88,9 +89,9 @@ class JobQuery(Model):
     """Only jobs created before this instant."""
     scheduled_job_id: Maybe[JobId] = None
     """Only the runs of this schedule."""
-    label: Annotated[tuple[LabelFilter, ...], Field(max_length=50)] = ()
+    label: Annotated[tuple[LabelFilter, ...], Limits(max_length=50)] = ()
     """Only jobs that have all of these labels, each written `name=value`."""
-    text: Maybe[Annotated[Text, Limits(max_length=250), AfterValidator(_check_words)]] = None
+    text: Maybe[SearchText] = None
     """Only jobs whose name or description has, for each word here of 3 characters or more, a word that
     begins with it; case does not matter."""
 
@@ -128,7 +129,7 @@ class JobPage(Model):
 class JobTypeQuery(Model):
     """Which types of the catalogue to list."""
 
-    feature_on: Annotated[tuple[JobTypeFeature, ...], Field(max_length=10)] = ()
+    feature_on: Annotated[tuple[JobTypeFeature, ...], Limits(max_length=10)] = ()
     """Only types with all of these features."""
     start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""

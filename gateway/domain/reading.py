@@ -1,20 +1,18 @@
 """The operations that read."""
 
 import asyncio
-import json
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import gateway
 from gateway.domain.access import job_not_found, sees, visible
 from gateway.domain.call import Call
-from gateway.domain.errors import Forbidden, InvalidCursor, Problem, ValidationFailed
+from gateway.domain.cursors import EPOCH, cursor_of, fingerprint_of, invalid_cursor, position_of
+from gateway.domain.errors import Forbidden, Problem, ValidationFailed
 from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
 from gateway.domain.identity import job_key
 from gateway.domain.job import Job
-from gateway.domain.model import dump
 from gateway.domain.ports import JobReader
 from gateway.domain.queries import (
     ExecutorFeature,
@@ -31,6 +29,7 @@ from gateway.domain.queries import (
     WaitQuery,
 )
 from gateway.domain.record import Position, Stored
+from gateway.domain.result_store import PAGE_BYTES
 from gateway.domain.words import FINAL, JobReadFeature
 
 
@@ -78,20 +77,34 @@ async def list_jobs(house: House, call: Call, *, query: JobQuery) -> JobPage:
         organization_id = call.caller.organization_id
     if organization_id is not None and not sees(call, organization_id):
         return JobPage(limit=query.limit)
-    fingerprint = _fingerprint(house, query, organization_id)
-    after = None if query.start_after is None else _position(house, query.start_after, fingerprint)
+    fingerprint = fingerprint_of(house, query, organization_id)
+    after = None if query.start_after is None else position_of(house, query.start_after, fingerprint)
     count = JobReadFeature.NUMBER_OF_TOTAL in query.features_on
+
+    if query.dependent_job_id is not None:
+        query = query.with_(dependent_job_id=query.dependent_job_id.lower())
 
     def work(tx: JobReader) -> tuple[list[Stored[Job]], int | None]:
         found = tx.jobs(query, organization_id=organization_id, after=after, limit=query.limit + 1)
         return found, tx.count_jobs(query, organization_id=organization_id) if count else None
 
     found, total = await house.store.read(work, long=count or _is_long(query))
-    page: dict[str, Any] = {"jobs": tuple(found[: query.limit]), "limit": query.limit, "total": total}
-    if len(found) > query.limit:
-        last = found[query.limit - 1].load()
-        page["next_start_after"] = _cursor(house, Position(last.created_at, last.id), fingerprint)
+    shown = _bounded(found[: query.limit])
+    page: dict[str, Any] = {"jobs": shown, "limit": query.limit, "total": total}
+    if len(found) > len(shown):
+        last = shown[-1].load()
+        page["next_start_after"] = cursor_of(house, Position(last.created_at, last.id), fingerprint)
     return JobPage.model_construct(**page)
+
+
+def _bounded(found: list[Stored[Job]]) -> tuple[Stored[Job], ...]:
+    """As many documents as a page may hold: up to the one with which it reaches 8 MiB."""
+    size = 0
+    for count, document in enumerate(found, 1):
+        size += len(document.json)
+        if size >= PAGE_BYTES:
+            return tuple(found[:count])
+    return tuple(found)
 
 
 def _is_long(query: JobQuery) -> bool:
@@ -101,39 +114,14 @@ def _is_long(query: JobQuery) -> bool:
 
 
 _NO_FILTERS = {"limit", "sort", "start_after", "features_on", "organization_id"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _fingerprint(house: House, query: JobQuery | JobTypeQuery, organization_id: str | None) -> str:
-    """Tells queries apart whose pages do not belong together; the size of pages may change."""
-    same = query.with_(start_after=None, limit=1)
-    return house.sealer.fingerprint(dump(same) + b"\n" + (organization_id or "*").encode())
-
-
-def _cursor(house: House, position: Position, fingerprint: str) -> str:
-    milliseconds = (position.created_at - _EPOCH) // timedelta(milliseconds=1)
-    return house.sealer.seal(json.dumps([milliseconds, position.id, fingerprint]).encode())
-
-
-def _position(house: House, cursor: str, fingerprint: str) -> Position:
-    opened = house.sealer.open(cursor)
-    if opened is not None:
-        milliseconds, last_id, of = json.loads(opened)
-        if of == fingerprint:
-            return Position(_EPOCH + timedelta(milliseconds=milliseconds), last_id)
-    raise _invalid_cursor("startAfter is not the nextStartAfter of a page of this query")
-
-
-def _invalid_cursor(detail: str) -> InvalidCursor:
-    return InvalidCursor(detail, problems=[Problem(("query", "startAfter"), detail)])
 
 
 async def list_job_types(house: House, _call: Call, *, query: JobTypeQuery) -> JobTypePage:
     """List the types of the operator's catalogue, ordered by name."""
-    fingerprint = _fingerprint(house, query, None)
+    fingerprint = fingerprint_of(house, query, None)
     after = ""
     if query.start_after is not None:
-        after = _position(house, query.start_after, fingerprint).id
+        after = position_of(house, query.start_after, fingerprint).id
     matching = [
         kind
         for kind in house.catalogue.all()
@@ -141,8 +129,8 @@ async def list_job_types(house: House, _call: Call, *, query: JobTypeQuery) -> J
     ]
     page: dict[str, Any] = {"jobs": tuple(kind.shown() for kind in matching[: query.limit])}
     if len(matching) > query.limit:
-        position = Position(_EPOCH, matching[query.limit - 1].type)
-        page["next_start_after"] = _cursor(house, position, fingerprint)
+        position = Position(EPOCH, matching[query.limit - 1].type)
+        page["next_start_after"] = cursor_of(house, position, fingerprint)
     return JobTypePage(limit=query.limit, **page)
 
 
@@ -151,7 +139,7 @@ async def list_job_events(house: House, call: Call, *, job_id: str, query: PageQ
     after = 0
     if query.start_after is not None:
         if not re.fullmatch("[0-9]{1,18}", query.start_after):
-            raise _invalid_cursor("startAfter is not the id of an entry")
+            raise invalid_cursor("startAfter is not the id of an entry")
         after = int(query.start_after)
     key = job_key(job_id)
 
@@ -180,7 +168,10 @@ async def read_job_output(house: House, call: Call, *, job_id: str, query: Outpu
     if attempt > record.job.attempt:
         detail = f"the job has had {record.job.attempt} attempts"
         raise ValidationFailed(detail, problems=[Problem(("query", "attempt"), detail)])
-    ended = attempt < record.job.attempt or not record.claimed
+    # A job that waits for its first attempt, or for the next one, has more to come.
+    ended = attempt < record.job.attempt or (
+        not record.claimed and (attempt > 0 or record.job.job_status in FINAL)
+    )
     offset = -query.limit if query.tail else query.offset or 0
     chunk = await house.executor.output(
         AttemptKey(record.job.id, attempt), query.stream, offset=offset, limit=query.limit

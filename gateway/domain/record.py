@@ -19,6 +19,7 @@ class Stored(Generic[ModelT]):
     id: str
     organization_id: str
     version: int
+    """Id and version name one document for ever; 0 = they do not, so nobody may remember it by them."""
     json: bytes
 
     def load(self) -> ModelT:
@@ -66,7 +67,7 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class Position:
-    """The place of a job in the order of lists."""
+    """The place of a job or scheduled job in the order of lists."""
 
     created_at: datetime
     id: str
@@ -100,7 +101,7 @@ class Remembered:
     """Keyed hash of the validated request."""
     at: datetime
     job_id: str | None = None
-    """The job that the reply showed; a repeat shows it as it is then."""
+    """The job or scheduled job that the reply showed; a repeat shows it as it is then."""
     reply: bytes | None = None
     """The JSON of another reply."""
 
@@ -112,8 +113,10 @@ class AuditEntry:
     at: datetime
     actor: str
     action: str
-    """`job.deleted`, `job.expired`, `key.created` or `key.revoked`."""
+    """`job.deleted`, `job.expired`, `results.deleted`, `log_entries.deleted`, `scheduled_job.deleted`,
+    `key.created` or `key.revoked`.
+    """
     subject: str
-    """Id of the job or of the key."""
+    """Id of the job, of the scheduled job or of the key; storage and log, with a slash between."""
     organization_id: str
     detail: str = ""

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.job import GraceSeconds, JobDescription, JobName, Progress, Tags
 from gateway.domain.model import Maybe, Model
 from gateway.domain.parts import JobMetric
-from gateway.domain.scalars import Count, Message, ResultData, Uri
+from gateway.domain.scalars import Count, Limits, Message, ResultData, Uri
 from gateway.domain.words import JobField
 
 
@@ -61,6 +61,12 @@ class Patch(Model):
         fields = type(self).model_fields
         return {str(fields[name].alias): getattr(self, name) for name in names}
 
+    @property
+    def updates(self) -> dict[str, Any]:
+        """Python names and values of the fields to set; None = to unset."""
+        given = {name: getattr(self, name) for name in self.model_fields_set - {"clear"}}
+        return given | {_python_name(name): None for name in self.cleared}
+
 
 class JobFields(Patch):
     """The fields of a job that a caller may change."""
@@ -69,7 +75,7 @@ class JobFields(Patch):
     """The new name; the empty text is a name, too."""
     description: Maybe[JobDescription] = None
     """The new description; the empty text is a description, too."""
-    clear: Annotated[tuple[JobField, ...], Field(max_length=10), SET_OR_CLEAR] = ()
+    clear: Annotated[tuple[JobField, ...], Limits(max_length=10), SET_OR_CLEAR] = ()
     """Fields to unset."""
 
 
@@ -116,5 +122,5 @@ class JobTags(Model):
 class JobMetrics(Model):
     """Figures to record."""
 
-    metrics: Annotated[tuple[JobMetric, ...], Field(min_length=1, max_length=100)]
+    metrics: Annotated[tuple[JobMetric, ...], Limits(min_length=1, max_length=100)]
     """1 to 100 metrics; of one name the last counts."""

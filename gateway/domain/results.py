@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.model import Maybe, Model
@@ -24,7 +24,7 @@ from gateway.domain.words import ResultOmitFeature, ResultReadFeature, ResultSta
 
 MAX_RECORDS = 5000
 ResultLimit = Annotated[Int32, Limits(ge=1, le=MAX_RECORDS)]
-RecordIds = Annotated[tuple[Name, ...], Field(max_length=500)]
+RecordIds = Annotated[tuple[Name, ...], Limits(max_length=500)]
 EntryId = Annotated[Line, Limits(min_length=1, max_length=19)]
 
 
@@ -69,7 +69,7 @@ class JobResultsWrite(Model):
 
     storage_id: Ident
     """The storage to write to, which must be open; a job's own token writes to the job's storage alone."""
-    results: Annotated[tuple[JobResultWrite, ...], Field(min_length=1, max_length=MAX_RECORDS)]
+    results: Annotated[tuple[JobResultWrite, ...], Limits(min_length=1, max_length=MAX_RECORDS)]
     """The results, in the order in which they get their ids."""
 
 
@@ -120,9 +120,9 @@ class StorageResultQuery(Model):
     """Only results of records with these external ids."""
     start_after: Maybe[Cursor] = None
     """The id of the last result seen; with USE_NEXT_START_AFTER `nextStartAfter` of the page before."""
-    features_on: Annotated[tuple[ResultReadFeature, ...], Field(max_length=10)] = ()
+    features_on: Annotated[tuple[ResultReadFeature, ...], Limits(max_length=10)] = ()
     """Switches of the reading."""
-    features_off: Annotated[tuple[ResultOmitFeature, ...], Field(max_length=10)] = ()
+    features_off: Annotated[tuple[ResultOmitFeature, ...], Limits(max_length=10)] = ()
     """What to leave out."""
     status: Maybe[ResultStatus] = None
     """Only results with this status."""
@@ -143,9 +143,9 @@ class JobResultQuery(Model):
     """Only results of records with these external ids."""
     start_after: Maybe[Cursor] = None
     """The id of the last result seen; with USE_NEXT_START_AFTER `nextStartAfter` of the page before."""
-    features_on: Annotated[tuple[ResultReadFeature, ...], Field(max_length=10)] = ()
+    features_on: Annotated[tuple[ResultReadFeature, ...], Limits(max_length=10)] = ()
     """Switches of the reading."""
-    features_off: Annotated[tuple[ResultOmitFeature, ...], Field(max_length=10)] = ()
+    features_off: Annotated[tuple[ResultOmitFeature, ...], Limits(max_length=10)] = ()
     """What to leave out."""
     status: Maybe[ResultStatus] = None
     """Only results with this status."""
@@ -178,9 +178,9 @@ class LastResultSelection(Model):
     business_partner_ids: RecordIds = ()
     """Ids of business partners."""
     data_source_id: Maybe[Name] = None
-    """The data source of the records that `externalIds` names."""
+    """The data source of the records that `externalIds` names; required with them."""
     external_ids: RecordIds = ()
-    """Ids of records in the data source."""
+    """Ids of records in the data source `dataSourceId`."""
 
 
 class LastResults(Model):

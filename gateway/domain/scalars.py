@@ -4,6 +4,7 @@ Whatever passes these types can be carried by JSON and by XML 1.0 alike. Protoco
 integers, decimals, booleans and instants (as text); the types here do the rest.
 """
 
+import binascii
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -20,6 +21,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from gateway.domain.content import Content, InMemory
 
 # XML 1.0 section 2.2: Char ::= #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]
 _NO_XML_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -47,7 +50,17 @@ class Limits:
         while inner["type"].startswith("function-") and "schema" in inner:
             inner = inner["schema"]
         inner.update(self.given)
+        if inner["type"] == "tuple" and "max_length" in self.given:
+            return core_schema.no_info_before_validator_function(self._refuse_long, schema)
         return schema
+
+    def _refuse_long(self, items: Any) -> Any:
+        """Count a list before its items are looked at: there may be millions of them, all wrong."""
+        most = self.given["max_length"]
+        if isinstance(items, list | tuple) and len(items) > most:
+            message = "must have at most {most} items, not {count}"
+            raise PydanticCustomError("too_many", message, {"most": most, "count": len(items)})
+        return items
 
 
 def _refuse_char(found: "re.Match[str]") -> PydanticCustomError:
@@ -94,8 +107,8 @@ ResultData = Annotated[Text, Limits(max_length=65535)]
 Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,64}$")]
 """Id of a storage, an organization, a workspace or a client."""
 
-JobId = Annotated[Line, Limits(min_length=1, max_length=64)]
-"""Id of a job. Text that is no UUID names no job."""
+JobId = Annotated[str, Limits()]
+"""Id of a job. Text that is no UUID names no job, so it is not refused, but not found."""
 
 Cursor = Annotated[Line, Limits(min_length=1, max_length=2048)]
 """What nextStartAfter of the page before said."""
@@ -206,3 +219,35 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A point in time, kept in UTC with milliseconds."""
+
+
+# XML Schema part 2, section 3.2.16: blanks may stand anywhere in base64Binary.
+_XML_BLANKS = str.maketrans("", "", " \t\r\n")
+_NO_BASE64 = PydanticCustomError("base64", "must be base64")
+
+
+def _read_bytes(value: Any) -> Content:
+    if isinstance(value, bytes):
+        return InMemory(value)
+    if isinstance(value, Content):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("bytes_type", "must be bytes in base64")
+    text = value.translate(_XML_BLANKS)
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:
+        raise _NO_BASE64 from None
+    # Bits of the last character that no byte uses are 0 (RFC 4648 section 3.5).
+    if binascii.b2a_base64(data[(len(data) - 1) // 3 * 3 :], newline=False) != text[-4:].encode("ascii"):
+        raise _NO_BASE64
+    return InMemory(data)
+
+
+Bytes = Annotated[
+    Content,
+    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(_read_bytes)),
+    PlainSerializer(lambda _content: "", when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
+"""Bytes of any length: read from base64, or as they are. A dumped document leaves them empty."""

@@ -1,14 +1,20 @@
 """Scheduled jobs: a request to start jobs, again and again."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.domain.job import JobDescription, JobName, JobStart
-from gateway.domain.model import Maybe, Model
-from gateway.domain.queries import PageLimit
+from gateway.domain.model import KEEPING, Maybe, Model
+from gateway.domain.queries import PageLimit, SearchText
 from gateway.domain.requests import SET_OR_CLEAR, Patch
 from gateway.domain.scalars import (
     Cursor,
@@ -22,17 +28,32 @@ from gateway.domain.scalars import (
     Line,
     Message,
     Name,
-    Text,
 )
 from gateway.domain.words import MisfirePolicy, OverlapPolicy, ScheduledJobField
 
 CronExpression = Annotated[Line, Limits(min_length=1, max_length=255)]
 
 
+NEVER_IN_TEMPLATE = {"not_before": "notBefore", "expires_at": "expiresAt"}
+"""What a run cannot have of its own: the schedule decides when, and each run has another time."""
+
+
 def _check_template(job: JobStart) -> JobStart:
-    if job.not_before is not None or job.expires_at is not None:
-        raise PydanticCustomError("template", "must not have notBefore or expiresAt")
+    refused = PydanticCustomError("template", "must not be given for the job of a schedule")
+    wrong = [
+        InitErrorDetails(type=refused, loc=(wire,), input=None)
+        for name, wire in NEVER_IN_TEMPLATE.items()
+        if getattr(job, name) is not None
+    ]
+    if wrong:
+        # Raised by a validator, its places become places in what is validated.
+        raise ValidationError.from_exception_data("JobStart", wrong)
     return job
+
+
+def _read_template(values: Any, _handler: ValidatorFunctionWrapHandler) -> JobStart:
+    """A job whose secrets may lack their value."""
+    return JobStart.read(values, context=KEEPING)
 
 
 class ScheduledJobCreate(Model):
@@ -45,11 +66,14 @@ class ScheduledJobCreate(Model):
     organization_id: Maybe[Ident] = None
     """The organization that it and its runs belong to; the caller's own, unless the caller is admin."""
     workspace_id: Maybe[Ident] = None
-    """The workspace, for the caller's own use."""
+    """The workspace, for the caller's own use; runs have it unless their job names one."""
     client_id: Maybe[Ident] = None
-    """The client on whose behalf it runs."""
+    """The client on whose behalf it runs; runs have it unless their job names one."""
     cron_expression: CronExpression
-    """When to run: 5 fields, or 6 with the seconds first; names, ranges, steps, and @daily and the like."""
+    """When to run: 5 fields, or 6 with the seconds first, of numbers, English names (MON, JAN), lists, ranges
+    and steps, `L`, `LW`, `5L` and `MON#2` for last and nth days; or @yearly, @annually, @monthly, @weekly,
+    @daily, @midnight, @hourly. Sunday is 0 and 7. If the day of the month and the day of the week are both
+    restricted, either is enough."""
     time_zone: Maybe[Name] = None
     """The IANA time zone that the expression is read in. Default UTC."""
     start_at: Maybe[Instant] = None
@@ -61,9 +85,11 @@ class ScheduledJobCreate(Model):
     overlap_policy: Maybe[OverlapPolicy] = None
     """What happens when the run before has not ended. Default SKIP."""
     misfire_policy: Maybe[MisfirePolicy] = None
-    """What happens about due times that passed while no gateway ran. Default RUN_ONCE."""
+    """What happens about due times that passed while no gateway ran, or that are more than 60 seconds late
+    for another reason. Default RUN_ONCE."""
     job: JobStart
-    """What each run starts; without `notBefore` and `expiresAt`."""
+    """What each run starts; without `notBefore` and `expiresAt`. `organizationId` may only repeat the one of
+    the scheduled job."""
 
     @field_validator("job")
     @classmethod
@@ -121,11 +147,11 @@ class ScheduledJob(Model):
     next_run_at: Maybe[Instant] = None
     """The next due time; missing while it is paused and when there is none."""
     last_run_at: Maybe[Instant] = None
-    """When the latest run was started."""
+    """When the latest run was started, by itself or by runScheduledJob."""
     last_job_id: Maybe[JobId] = None
     """The latest run."""
     last_error: Maybe[Message] = None
-    """Why the latest due run was not started; missing when it was."""
+    """Why the latest due run was not started, the technicalKey of the error first; missing when it was."""
     version: Annotated[Int64, Limits(ge=1)]
     """Raised by one with every stored change; the ETag over REST."""
 
@@ -159,9 +185,9 @@ class ScheduledJobFields(Patch):
     """The new overlap policy."""
     misfire_policy: Maybe[MisfirePolicy] = None
     """The new misfire policy."""
-    job: Maybe[JobStart] = None
+    job: Maybe[Annotated[JobStart, WrapValidator(_read_template)]] = None
     """What each run starts from now on, replaced whole."""
-    clear: Annotated[tuple[ScheduledJobField, ...], Field(max_length=20), SET_OR_CLEAR] = ()
+    clear: Annotated[tuple[ScheduledJobField, ...], Limits(max_length=20), SET_OR_CLEAR] = ()
     """Fields to unset."""
 
     @field_validator("job")
@@ -177,7 +203,7 @@ class ScheduledJobQuery(Model):
     """Only those of this organization; a foreign one gives an empty page, unless the caller is admin."""
     paused: Maybe[Flag] = None
     """Only those that are, or are not, paused."""
-    text: Maybe[Annotated[Text, Limits(max_length=250)]] = None
+    text: Maybe[SearchText] = None
     """Only those whose name or description has words that begin with the words here, as in listJobs."""
     start_after: Maybe[Cursor] = None
     """`nextStartAfter` of the page before."""

@@ -4,14 +4,14 @@ import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from gateway.domain import states
-from gateway.domain.access import changeable, commit
+from gateway.domain.access import changeable, commit, sees
 from gateway.domain.call import Call, Cause
 from gateway.domain.ending import end_job, holds
 from gateway.domain.errors import (
+    Conflict,
     Forbidden,
     InvalidDependency,
     JobNotFinal,
@@ -26,9 +26,9 @@ from gateway.domain.errors import (
 from gateway.domain.history import note
 from gateway.domain.house import House
 from gateway.domain.identity import job_key, new_job_id
-from gateway.domain.job import DEFAULT_GRACE_SECONDS, DEFAULT_PRIORITY, Job, JobStart
-from gateway.domain.parts import HIDDEN, Attachment, EnvironmentVariable, ResourceRequest, RetryPolicy
-from gateway.domain.ports import JobWriter
+from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job, JobStart
+from gateway.domain.parts import HIDDEN, Attachment, ResourceRequest, RetryPolicy
+from gateway.domain.ports import JobReader, JobWriter, VaultError
 from gateway.domain.record import JobRecord, Stored
 from gateway.domain.waiting import settle
 from gateway.domain.words import (
@@ -39,10 +39,6 @@ from gateway.domain.words import (
     JobStartFeature,
     JobStatus,
     LockConflictPolicy,
-)
-
-DEFAULT_RETRY_POLICY = RetryPolicy(
-    max_attempts=1, backoff_seconds=10, backoff_factor=Decimal(2), max_backoff_seconds=3600
 )
 
 
@@ -57,6 +53,9 @@ class Order:
     secrets: dict[str, str]
     """Values of the secret variables, by name, in the clear; held in memory only."""
     rerun_of: str | None = None
+    scheduled_job_id: str | None = None
+    runs_before: tuple[str, ...] = ()
+    """Jobs that must end first, however they end, beside those that the request names."""
 
 
 async def start_job(house: House, call: Call, *, job: JobStart) -> Stored[Job]:
@@ -64,16 +63,12 @@ async def start_job(house: House, call: Call, *, job: JobStart) -> Stored[Job]:
     `notBefore`) or SCHEDULED; a job whose dependency can no longer hold comes back CANCELED. What the request
     leaves out is taken from its type in the catalogue.
     """
-    organization_id = job.organization_id or call.caller.organization_id
-    if organization_id != call.caller.organization_id and not call.caller.is_admin:
-        raise Forbidden(f"the caller does not belong to organization '{organization_id}'")
-    secrets = {v.name: v.value or "" for v in job.environment_variables if v.secret}
     order = Order(
         start=job,
         user=call.caller.name,
-        organization_id=organization_id,
+        organization_id=organization_of(call, job.organization_id),
         cause=Cause.of(call),
-        secrets=secrets,
+        secrets=secrets_of(job),
     )
     return await commit(house, call, lambda tx, now: create_job(house, tx, order, now))
 
@@ -97,15 +92,43 @@ async def rerun_job(house: House, call: Call, *, job_id: str) -> Stored[Job]:
             user=call.caller.name,
             organization_id=old.organization_id,
             cause=Cause.of(call),
-            secrets={
-                name: house.vault.open(value, context=secret_context(old.id, name))
-                for name, value in sealed.items()
-            },
+            secrets=_opened(house, old.id, sealed),
             rerun_of=old.id,
         )
         return create_job(house, tx, order, now)
 
     return await commit(house, call, work)
+
+
+def organization_of(call: Call, wanted: str | None) -> str:
+    """The organization that something new belongs to. Raises Forbidden for a foreign one."""
+    organization_id = wanted or call.caller.organization_id
+    if not sees(call, organization_id):
+        raise Forbidden(f"the caller does not belong to organization '{organization_id}'")
+    return organization_id
+
+
+def secrets_of(start: JobStart) -> dict[str, str]:
+    """The values of the secret variables that a request brings, by name."""
+    return {v.name: v.value for v in start.environment_variables if v.secret and v.value is not None}
+
+
+def masked(start: JobStart) -> JobStart:
+    """The request as it is stored: without the values of its secrets."""
+    variables = start.environment_variables
+    return start.with_(
+        environment_variables=tuple(v.with_(value=HIDDEN) if v.secret else v for v in variables)
+    )
+
+
+def _opened(house: House, job_id: str, sealed: dict[str, bytes]) -> dict[str, str]:
+    try:
+        return {
+            name: house.vault.open(value, context=secret_context(job_id, name))
+            for name, value in sealed.items()
+        }
+    except VaultError as error:
+        raise Conflict(f"a secret of job {job_id} cannot be read: {error}") from error
 
 
 def secret_context(job_id: str, name: str) -> str:
@@ -119,7 +142,7 @@ def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobR
     Raises the errors of startJob; nothing is stored then.
     """
     start = _with_defaults(house, order.start)
-    _check(house, start, now)
+    _check(house, start)
     limit = house.policy.max_not_final
     if limit and tx.count_not_final(order.organization_id) >= limit:
         raise TooManyRequests(
@@ -129,15 +152,15 @@ def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobR
     job_id = new_job_id(now)
     broken = _read_dependencies(tx, start, order.organization_id)
     if broken.doomed is None:
-        _check_locks(tx, start, order.organization_id)
-    masked = start.with_(environment_variables=tuple(_masked(v) for v in start.environment_variables))
-    record = JobRecord(job=_new_job(job_id, masked, order, now), wake_at=start.not_before)
+        _check_locks(tx, start, order)
+    kept = masked(start)
+    record = JobRecord(job=_new_job(job_id, kept, order, now), wake_at=start.not_before)
     record = record.with_(job=states.change(record.job, JobStatus.PERSISTED, at=now, message=None))
     sealed = {
         name: house.vault.seal(value, context=secret_context(job_id, name))
         for name, value in order.secrets.items()
     }
-    tx.insert_job(record, request=masked, secrets=sealed)
+    tx.insert_job(record, request=kept, secrets=sealed)
     record = note(tx, record, JobEventKind.STATUS, cause=order.cause, at=now, to_status=JobStatus.PERSISTED)
     for other, condition, open_ in broken.dependencies:
         tx.depend(job_id, other, condition, open=open_)
@@ -153,11 +176,23 @@ def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobR
             message=broken.doomed,
             retention_days=house.policy.retention_days,
         )
+    named = {other for other, _, _ in broken.dependencies}
+    for other in order.runs_before:
+        if other not in named:
+            tx.depend(job_id, other, DependencyCondition.ENDED, open=True)
     for lock in start.locks:
         tx.take_place(job_id, order.organization_id, lock.name)
     record = settle(tx, record, cause=order.cause, now=now)
     tx.save_job(record)
     return record
+
+
+def check_start(house: House, tx: JobReader, start: JobStart, organization_id: str) -> None:
+    """Raise the errors that startJob would raise at any time, whatever else runs: all but LockHeld and
+    TooManyRequests.
+    """
+    _check(house, _with_defaults(house, start))
+    _read_dependencies(tx, start, organization_id)
 
 
 def _with_defaults(house: House, start: JobStart) -> JobStart:
@@ -182,7 +217,7 @@ def _with_defaults(house: House, start: JobStart) -> JobStart:
     return start.with_(**defaults)
 
 
-def _check(house: House, start: JobStart, now: datetime) -> None:
+def _check(house: House, start: JobStart) -> None:
     """What the models cannot check by themselves."""
     refused = [
         Problem(("job", *path), f"the executor '{house.executor.name}' refuses {what}")
@@ -191,8 +226,6 @@ def _check(house: House, start: JobStart, now: datetime) -> None:
     if refused:
         raise UnsupportedByExecutor("; ".join(problem.detail for problem in refused), problems=refused)
     problems = []
-    if start.expires_at is not None and start.expires_at <= now:
-        problems.append(Problem(("job", "expiresAt"), "must lie ahead"))
     images = house.policy.allowed_images
     if images and not any(fnmatch.fnmatchcase(start.docker_image_url, image) for image in images):
         problems.append(Problem(("job", "dockerImageUrl"), "is none of the images that may be used here"))
@@ -230,7 +263,7 @@ class _Dependencies:
     """Why the job can never run, if so."""
 
 
-def _read_dependencies(tx: JobWriter, start: JobStart, organization_id: str) -> _Dependencies:
+def _read_dependencies(tx: JobReader, start: JobStart, organization_id: str) -> _Dependencies:
     found: dict[str, tuple[str, DependencyCondition, bool]] = {}
     problems = []
     doomed = None
@@ -258,20 +291,18 @@ def _read_dependencies(tx: JobWriter, start: JobStart, organization_id: str) -> 
     return _Dependencies(closed, doomed)
 
 
-def _check_locks(tx: JobWriter, start: JobStart, organization_id: str) -> None:
+def _check_locks(tx: JobWriter, start: JobStart, order: Order) -> None:
     problems = []
     for index, lock in enumerate(start.locks):
-        holder = tx.lock_holder(organization_id, lock.name)
-        if holder is not None and lock.policy is LockConflictPolicy.REJECT:
+        holder = tx.lock_holder(order.organization_id, lock.name)
+        # A lock of the run that it waits for anyway is no conflict.
+        held = holder is not None and holder not in order.runs_before
+        if held and lock.policy is LockConflictPolicy.REJECT:
             problems.append(
                 Problem(("job", "locks", index, "name"), f"the lock '{lock.name}' is held by job {holder}")
             )
     if problems:
         raise LockHeld("; ".join(problem.detail for problem in problems), problems=problems)
-
-
-def _masked(variable: EnvironmentVariable) -> EnvironmentVariable:
-    return variable.with_(value=HIDDEN) if variable.secret else variable
 
 
 _SAME = (
@@ -304,17 +335,18 @@ def _new_job(job_id: str, start: JobStart, order: Order, now: datetime) -> Job:
         taken["resource_request"] = resources.with_heap()
     taken |= {"storage_id": start.result_storage_id} if start.result_storage_id else {}
     taken |= {"rerun_of": order.rerun_of} if order.rerun_of else {}
-    policy = start.retry_policy or RetryPolicy()
-    given = {name: value for name, value in policy if value is not None}
+    taken |= {"scheduled_job_id": order.scheduled_job_id} if order.scheduled_job_id else {}
     return Job(
         id=job_id,
         job_status=JobStatus.CREATED,
         created_at=now,
         modified_at=now,
-        modified_by=order.user,
+        modified_by=order.cause.actor,
         user=order.user,
         organization_id=order.organization_id,
-        job_dependencies=tuple(d.with_(condition=d.needs) for d in start.job_dependencies),
+        job_dependencies=tuple(
+            d.with_(job_id=job_key(d.job_id), condition=d.needs) for d in start.job_dependencies
+        ),
         locks=tuple(lock.with_(on_conflict=lock.policy) for lock in start.locks),
         attachments=tuple(
             Attachment(
@@ -324,12 +356,12 @@ def _new_job(job_id: str, start: JobStart, order: Order, now: datetime) -> Job:
             )
             for number, link in enumerate(start.attachments, 1)
         ),
-        priority=DEFAULT_PRIORITY if start.priority is None else start.priority,
+        priority=start.priority,
         attempt=0,
         cancel_grace_seconds=(
             DEFAULT_GRACE_SECONDS if start.cancel_grace_seconds is None else start.cancel_grace_seconds
         ),
-        retry_policy=DEFAULT_RETRY_POLICY.with_(**given),
+        retry_policy=start.retry_policy or RetryPolicy(),
         version=1,
         **taken,
     )

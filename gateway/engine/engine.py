@@ -11,6 +11,7 @@ from gateway.engine.monitor import Monitor
 from gateway.engine.promoter import Promoter
 from gateway.engine.pruner import Pruner
 from gateway.engine.rescuer import Rescuer
+from gateway.engine.scheduler import Scheduler
 
 
 class Engine:
@@ -22,32 +23,37 @@ class Engine:
         self.dispatcher = Dispatcher(house, follow=self._follow)
         self.promoter = Promoter(house)
         self.pruner = Pruner(house)
+        self.scheduler = Scheduler(house)
         self.rescuer = Rescuer(house, dispatcher=self.dispatcher, monitor=self.monitor)
         self._watching = Loop("monitor", self.monitor.tick)
         self._dispatching = Loop("dispatcher", self.dispatcher.tick)
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
+        self._scheduling = Loop("scheduler", self.scheduler.tick)
 
     async def take_over(self) -> None:
         """Find again what an earlier gateway left running. The store must be open."""
         self._house.store.listen(self._changed)
+        self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
         await self._house.executor.open(self._ended)
+        await self._house.attachments.open()
         await self.rescuer.tick()
 
     async def start(self) -> None:
         """Take over, and begin."""
         await self.take_over()
-        for loop in (self._watching, self._dispatching, self._promoting, self._pruning):
+        for loop in (self._watching, self._dispatching, self._promoting, self._pruning, self._scheduling):
             loop.start()
 
     async def stop(self) -> None:
         """End the loops and let go of the executor; jobs go on."""
-        for loop in (self._pruning, self._promoting, self._dispatching, self._watching):
+        for loop in (self._scheduling, self._pruning, self._promoting, self._dispatching, self._watching):
             await loop.stop()
         await self._house.executor.close()
 
     async def hold(self) -> None:
-        """Start no further attempts; those that run are followed on."""
+        """Start no further attempts and scheduled runs; the attempts that run are followed on."""
+        await self._scheduling.stop()
         await self._dispatching.stop()
 
     def _follow(self, record: JobRecord) -> None:

@@ -1,15 +1,20 @@
-"""Deletes what has expired: final jobs past `expiresAt`, and idempotency keys past their 24 hours."""
+"""Deletes what has expired (final jobs past `expiresAt`, idempotency keys past their 24 hours), and frees the
+room of results and log entries that were deleted.
+"""
 
 import logging
 from datetime import timedelta
 
 from gateway.domain.call import GATEWAY_ACTOR
-from gateway.domain.canceling import erase_job
+from gateway.domain.canceling import clear_away, erase_job
 from gateway.domain.house import House
 from gateway.domain.ports import JobReader, JobWriter
 
 _BATCH = 50
+_SWEPT = 250
+"""The most results, or log entries, that go in one step; some milliseconds."""
 _EVERY_SECONDS = 1.0
+_AGAIN_SECONDS = 0.01
 _KEEP_IDEMPOTENCY_KEYS = timedelta(hours=24)
 _log = logging.getLogger("gateway.engine")
 
@@ -21,16 +26,29 @@ class Pruner:
         self._house = house
 
     async def tick(self) -> float | None:
-        """Delete all that has expired; seconds until the next look."""
+        """Delete all that has expired, and free some room; seconds until the next look."""
         while await self._anything():
             gone = await self._house.store.write(self._prune)
             for job_id in gone:
-                await self._house.executor.remove(job_id)
+                await clear_away(self._house, job_id)
             if gone:
                 _log.info("%d expired jobs deleted", len(gone))
             if len(gone) < _BATCH:
                 break
-        return _EVERY_SECONDS
+        # One step a tick: the gateway can stop after any of them.
+        return _AGAIN_SECONDS if await self._swept() else _EVERY_SECONDS
+
+    async def _swept(self) -> bool:
+        """Free some room; whether there was anything to do."""
+        if not await self._house.store.read(lambda tx: tx.results.has_remains() or tx.logs.has_remains()):
+            return False
+
+        def work(tx: JobWriter) -> None:
+            tx.results.sweep(_SWEPT)
+            tx.logs.sweep(_SWEPT)
+
+        await self._house.store.write(work)
+        return True
 
     async def _anything(self) -> bool:
         def work(tx: JobReader) -> bool:

@@ -21,8 +21,8 @@ class Rescuer:
         self._monitor = monitor
 
     async def tick(self) -> float | None:
-        """Follow what has a handle, start again (idempotently) what has none, and remove what the executor
-        keeps of jobs that are deleted.
+        """Follow what has a handle, start again (idempotently) what has none, and remove what is kept outside
+        the store of jobs and attachments that are not there.
         """
         held = await self._house.store.read(lambda tx: tx.claimed())
         for record in held:
@@ -34,9 +34,21 @@ class Rescuer:
             if not await self._is_stored(job_id):
                 _log.info("removing what is left of the deleted job %s", job_id)
                 await self._house.executor.remove(job_id)
+        for job_id, files in (await self._house.attachments.kept()).items():
+            await self._remove_strays(job_id, files)
         if held:
             _log.info("%d jobs of an earlier run were found again", len(held))
         return None
+
+    async def _remove_strays(self, job_id: str, files: frozenset[str]) -> None:
+        document = await self._house.store.read(lambda tx: tx.document(job_id))
+        attached = document.load().attachments if document else ()
+        known = {attachment.id for attachment in attached}
+        if files.isdisjoint(known):
+            await self._house.attachments.remove_job(job_id)
+            return
+        for attachment_id in files - known:
+            await self._house.attachments.remove(job_id, attachment_id)
 
     async def _is_stored(self, job_id: str) -> bool:
         return await self._house.store.read(lambda tx: tx.document(job_id)) is not None

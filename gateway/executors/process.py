@@ -7,10 +7,14 @@ The image is not pulled, `commands` is run as it is. An attempt has the folder `
     pid      who runs it, created exclusively: that makes `start` idempotent
     exit     how it ended
     waiter   what the waiter itself had to say
+    stop     when the grace of a stop is over
 
 Each is run by a waiter, see `waiter.sh`, which outlives the gateway. While the gateway runs it follows the
 waiters by pidfds; after a restart it finds them by `pid`. What is written there goes before any handle: of
 two waiters, started because a gateway was killed in between, the one that wrote it runs the command.
+
+An attempt is over when its command has ended; what is left of its session is killed then. If it was stopped
+it is over when its session has ended, which has all of the grace for that.
 """
 
 import asyncio
@@ -18,11 +22,10 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from gateway.domain.executor import (
     AttemptKey,
@@ -34,13 +37,16 @@ from gateway.domain.executor import (
     StartRefused,
     Vanished,
 )
-from gateway.domain.words import FeatureSupport, OutputChannel
+from gateway.domain.words import OutputChannel
 from gateway.executors import process_cgroup
-from gateway.executors.process_ending import Stop, Sweeper
 from gateway.executors.process_folder import AttemptFolder, delete_tree
+from gateway.executors.process_followed import Followed
 from gateway.executors.process_launch import JobUser, Launcher
 from gateway.executors.process_output import OutputFile, can_punch
 from gateway.executors.process_session import Waiter, boot_id
+from gateway.executors.process_stop import Stop
+from gateway.executors.process_support import SUPPORT
+from gateway.executors.process_sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -53,45 +59,6 @@ LOOK_AGAIN_SECONDS = 0.02
 """Pause while a waiter is between creating and writing its file."""
 LOOKS = 50
 """How often that is waited for; it takes microseconds unless the waiter was killed just there."""
-
-SUPPORT: Mapping[str, FeatureSupport] = MappingProxyType(
-    {
-        "commands": FeatureSupport.ENFORCED,
-        # A command is all there is to run; an image's own one is not known here.
-        "emptyCommands": FeatureSupport.REFUSED,
-        "dockerImageUrl": FeatureSupport.RECORDED,
-        "environmentVariables": FeatureSupport.ENFORCED,
-        # Handed to the command as JOB_INPUT_URI; nobody fetches it.
-        "inputUri": FeatureSupport.RECORDED,
-        "attachments": FeatureSupport.RECORDED,
-        "volumes": FeatureSupport.REFUSED,
-        # RLIMIT_DATA: per process, not for all processes of a job together.
-        "memoryLimit": FeatureSupport.ENFORCED,
-        "memoryRequest": FeatureSupport.RECORDED,
-        # By the Java machine, through JAVA_TOOL_OPTIONS.
-        "xmxLimit": FeatureSupport.ENFORCED,
-        "cpuLimit": FeatureSupport.RECORDED,
-        "cpuRequest": FeatureSupport.RECORDED,
-        "timeoutSeconds": FeatureSupport.ENFORCED,
-        "heartbeatTimeoutSeconds": FeatureSupport.ENFORCED,
-        "cancelGraceSeconds": FeatureSupport.ENFORCED,
-    }
-)
-
-
-@dataclass(kw_only=True)
-class _Followed:
-    """An attempt that runs, as far as is known."""
-
-    waiter: Waiter
-    """Who runs it, or tries to."""
-    pidfd: int | None
-    """Readable once the waiter is gone; None where the kernel gave none, then every tick looks."""
-    cgroup: Path | None
-    stop: Stop
-    outputs: tuple[OutputFile, ...]
-    observed: bool = False
-    """Whether somebody asked for it, and so wants to hear of its end."""
 
 
 class ProcessExecutor:
@@ -110,19 +77,23 @@ class ProcessExecutor:
         output_limit_bytes: int = 10 * MIB,
         cgroup: bool = True,
         shell: str = "/bin/sh",
+        open_files: int | None = None,
     ) -> None:
         """`user`: whom jobs run as, None = as the gateway. `cgroup`: use one per attempt where possible.
 
+        `open_files`: the soft limit of open files (RLIMIT_NOFILE) that commands get, None = the gateway's.
         `shell` runs the waiter: dash, bash or busybox, by full path. Raises ValueError if jobs cannot run
         as `user`.
         """
         self._folder = folder.absolute()
-        self._launcher = Launcher(default_path=default_path, user=JobUser.find(user), shell=shell)
+        self._launcher = Launcher(
+            default_path=default_path, user=JobUser.find(user), shell=shell, open_files=open_files
+        )
         self._output_limit_bytes = output_limit_bytes
         self._with_cgroup = cgroup
         self._cgroups: Path | None = None
         self._punching = True
-        self._followed: dict[AttemptKey, _Followed] = {}
+        self._followed: dict[AttemptKey, Followed] = {}
         self._over: dict[AttemptKey, Exited | Vanished] = {}
         """Ends that were seen and not yet asked for."""
         self._tick_timer: asyncio.TimerHandle | None = None
@@ -185,7 +156,7 @@ class ProcessExecutor:
     async def observe(self, key: AttemptKey, handle: str) -> Observation:
         """Look at the attempt, and follow it if it runs."""
         seen = await self._find(key, handle)
-        if isinstance(seen, _Followed):
+        if isinstance(seen, Followed):
             seen.observed = True
             return Running()
         return seen
@@ -193,7 +164,7 @@ class ProcessExecutor:
     async def stop(self, key: AttemptKey, handle: str, *, grace_seconds: int) -> None:
         """SIGTERM to the session now, SIGKILL after the grace; 0 = SIGKILL now."""
         seen = await self._find(key, handle)
-        if isinstance(seen, _Followed):
+        if isinstance(seen, Followed):
             seen.stop.within(grace_seconds)
         else:
             self._over[key] = seen
@@ -230,7 +201,7 @@ class ProcessExecutor:
         path = self._attempt(key).path / channel.value.lower()
         return OutputFile(path, self._output_limit_bytes, punching=self._punching)
 
-    async def _find(self, key: AttemptKey, handle: str) -> _Followed | Exited | Vanished:
+    async def _find(self, key: AttemptKey, handle: str) -> Followed | Exited | Vanished:
         """The attempt as it runs or ended; if it runs, it is followed from now on."""
         for _ in range(LOOKS):
             if (followed := self._followed.get(key)) is not None:
@@ -243,8 +214,13 @@ class ProcessExecutor:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         return Vanished("its waiter ended before it ran anything")
 
-    def _look(self, key: AttemptKey, known: Waiter | None) -> _Followed | Exited | Vanished | None:
-        """What the attempt's folder and /proc show; None if that is not clear yet."""
+    def _look(
+        self, key: AttemptKey, known: Waiter | None, before: Followed | None = None
+    ) -> Followed | Exited | Vanished | None:
+        """What the attempt's folder and /proc show; None if that is not clear yet.
+
+        `before`: as it was followed until now.
+        """
         folder = self._attempt(key)
         record = folder.record()
         if record is not None and record.waiter is None:
@@ -252,7 +228,7 @@ class ProcessExecutor:
         waiter, cgroup = (known, None) if record is None else (record.waiter, record.cgroup)
         exited = folder.exited()
         if exited is None and waiter is not None and waiter.is_alive():
-            followed = self._follow(key, waiter, cgroup)
+            followed = self._follow(key, waiter, cgroup, before)
             # The pidfd is the waiter's if it still runs now, and not another's that came by its pid.
             if followed is not None and not waiter.is_alive():
                 self._let_go(key)
@@ -262,18 +238,31 @@ class ProcessExecutor:
         exited = exited or folder.exited()
         if exited is None and folder.record() != record:
             return None
+        end = exited or self._vanished(waiter)
         for channel in OutputChannel:
             self._output(key, channel).trim()
         if waiter is not None:
+            rest = self._known(key, waiter, cgroup, before)
+            if rest.stop.under_way:
+                # It was stopped: the rest of it keeps its grace.
+                rest.end = end
+                self._keep(key, rest)
+                rest.stop.await_rest(partial(self._rest_gone, key, end))
+                return rest
             self._sweeper.add(waiter, cgroup)
-        if exited is not None:
-            return exited
-        self._sweeper.sweep()
+        if exited is None:
+            self._sweeper.sweep()
+        return end
+
+    @staticmethod
+    def _vanished(waiter: Waiter | None) -> Vanished:
         if waiter is not None and waiter.boot_id != boot_id():
             return Vanished("the host was started anew while it ran")
         return Vanished("its process is gone and left no exit status")
 
-    def _follow(self, key: AttemptKey, waiter: Waiter, cgroup: Path | None) -> _Followed | None:
+    def _follow(
+        self, key: AttemptKey, waiter: Waiter, cgroup: Path | None, before: Followed | None = None
+    ) -> Followed | None:
         """Watch the waiter of an attempt; None if it has gone meanwhile and it is to be looked at again."""
         pidfd: int | None = None
         try:
@@ -282,21 +271,31 @@ class ProcessExecutor:
             return None
         except OSError as error:  # No descriptors left, or an old kernel.
             log.warning("an attempt is followed by looking now and then: %s", error.strerror)
-        followed = _Followed(
-            waiter=waiter,
-            pidfd=pidfd,
-            cgroup=cgroup,
-            stop=Stop(self._loop, waiter, cgroup, begun=lambda: self._attempt(key).record() is not None),
-            outputs=tuple(self._output(key, channel) for channel in OutputChannel),
-        )
-        self._followed[key] = followed
+        followed = self._known(key, waiter, cgroup, before)
+        followed.pidfd = pidfd
+        self._keep(key, followed)
         if pidfd is not None:
             self._loop.add_reader(pidfd, self._waiter_gone, key)
-        if self._tick_timer is None:
-            self._tick_timer = self._loop.call_later(TICK_SECONDS, self._tick)
         return followed
 
-    def _let_go(self, key: AttemptKey) -> _Followed:
+    def _known(
+        self, key: AttemptKey, waiter: Waiter, cgroup: Path | None, before: Followed | None
+    ) -> Followed:
+        """An attempt whose stop goes on with the one before, or with that of an earlier gateway."""
+        stop = Stop(self._loop, waiter, cgroup, self._attempt(key))
+        if before is None:
+            stop.resume()
+        else:
+            stop.take_over(before.stop)
+        outputs = tuple(self._output(key, channel) for channel in OutputChannel)
+        return Followed(waiter=waiter, cgroup=cgroup, stop=stop, outputs=outputs)
+
+    def _keep(self, key: AttemptKey, followed: Followed) -> None:
+        self._followed[key] = followed
+        if self._tick_timer is None:
+            self._tick_timer = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _let_go(self, key: AttemptKey) -> Followed:
         followed = self._followed.pop(key)
         followed.stop.cancel()
         if followed.pidfd is not None:
@@ -308,38 +307,49 @@ class ProcessExecutor:
         """A followed waiter has ended, and so has the attempt unless another waiter runs it."""
         followed = self._let_go(key)
         waiter = followed.waiter
-        # While a zombie holds its number, this can only be its group; then it may go.
-        with suppress(OSError):
-            os.killpg(waiter.pid, signal.SIGKILL)
+        if not followed.stop.under_way:
+            # While a zombie holds its number, this can only be its group; then it may go.
+            with suppress(OSError):
+                os.killpg(waiter.pid, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(waiter.pid, os.WNOHANG)
         self._settle(key, followed, LOOKS)
 
-    def _settle(self, key: AttemptKey, before: _Followed, looks: int) -> None:
+    def _settle(self, key: AttemptKey, before: Followed, looks: int) -> None:
         """Tell of the end, or follow the waiter that won."""
         if self._closed or key in self._over:
             return
         if (followed := self._followed.get(key)) is not None:
             # Somebody asked meanwhile.
             followed.observed |= before.observed
+            followed.stop.take_over(before.stop)
             return
         seen = (
-            self._look(key, before.waiter) if looks else Vanished("its waiter ended before it ran anything")
+            self._look(key, before.waiter, before)
+            if looks
+            else Vanished("its waiter ended before it ran anything")
         )
         if seen is None:
             self._loop.call_later(LOOK_AGAIN_SECONDS, self._settle, key, before, looks - 1)
-        elif isinstance(seen, _Followed):
+        elif isinstance(seen, Followed):
             seen.observed = before.observed
-            seen.stop.take_over(before.stop)
         else:
             self._over[key] = seen
             if before.observed:
                 self._ended(key)
 
+    def _rest_gone(self, key: AttemptKey, end: Exited | Vanished) -> None:
+        """The last process of a stopped attempt has ended."""
+        followed = self._let_go(key)
+        self._sweeper.add(followed.waiter, followed.cgroup)
+        self._over[key] = end
+        if followed.observed:
+            self._ended(key)
+
     def _tick(self) -> None:
         for key, followed in list(self._followed.items()):
             for output in followed.outputs:
                 output.trim()
-            if followed.pidfd is None and not followed.waiter.is_alive():
+            if followed.pidfd is None and followed.end is None and not followed.waiter.is_alive():
                 self._waiter_gone(key)
         self._tick_timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._followed else None

@@ -1,8 +1,9 @@
-"""An attempt's folder: the files that its waiter writes, and how to delete it all."""
+"""An attempt's folder: the files that its waiter and the gateway write, and how to delete it all."""
 
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,11 @@ class Record:
 
 
 class AttemptFolder:
-    """Reads what a waiter wrote. A file counts once its last newline is there."""
+    """Reads what a waiter wrote, and keeps a stop for the next gateway.
+
+    A file counts once its last newline is there. A job that runs as the gateway can put anything in its
+    place: no link is followed, nothing is waited for.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,8 +57,35 @@ class AttemptFolder:
             out_of_memory={"true": True, "false": False}.get(words[2]),
         )
 
+    def kill_at(self, waiter: Waiter) -> float | None:
+        """When the grace of a stop is over, in seconds of the monotonic clock; None without one."""
+        handle, _, kill_at = (self._read("stop") or "").rpartition(" ")
+        if handle != waiter.handle or not kill_at.endswith("\n"):
+            return None
+        try:
+            return float(kill_at)
+        except ValueError:
+            return None
+
+    def note_stop(self, waiter: Waiter, kill_at: float) -> None:
+        """Write down that all of a waiter's session was asked to end, for a gateway that starts meanwhile.
+
+        If it cannot be written, that gateway takes the end of the command for the end of it all.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with suppress(OSError):
+            descriptor = os.open(self.path / "stop", flags, 0o600)
+            try:
+                os.write(descriptor, f"{waiter.handle} {kill_at:.3f}\n".encode())
+            finally:
+                os.close(descriptor)
+
+    def forget_stop(self) -> None:
+        """The stop is over."""
+        with suppress(OSError):
+            (self.path / "stop").unlink(missing_ok=True)
+
     def _read(self, name: str) -> str | None:
-        # A job that runs as the gateway can put anything here; no link is followed, nothing is waited for.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             descriptor = os.open(self.path / name, flags)

@@ -9,6 +9,7 @@ import errno
 import os
 import pwd
 import re
+import resource
 import shutil
 import signal
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway.domain.executor import Launch, StartRefused
+from gateway.executors.process_program import fault_of
 from gateway.executors.process_session import Waiter, boot_id, read_process
 
 WAITER = Path(__file__).with_name("waiter.sh")
@@ -96,8 +98,11 @@ class JobUser:
 class Launcher:
     """Starts waiters."""
 
-    def __init__(self, *, default_path: str, user: JobUser | None, shell: str) -> None:
+    def __init__(
+        self, *, default_path: str, user: JobUser | None, shell: str, open_files: int | None = None
+    ) -> None:
         self._default_path = default_path
+        self._open_files = _limit(open_files)
         self.user = user
         self._shell = shell
         self._env = shutil.which("env", path=SYSTEM_PATH) or "/usr/bin/env"
@@ -180,6 +185,9 @@ class Launcher:
         files = [place / name for place in places if name and (place / name).is_file()]
         for file in files:
             if os.access(file, os.X_OK):
+                fault = fault_of(file, name, work)
+                if fault is not None:
+                    raise StartRefused(fault, passing=False)
                 return (str(file), *launch.commands[1:])
         if files:
             raise StartRefused(f"the command is not executable: {str(files[0])!r}", passing=False)
@@ -212,6 +220,7 @@ class Launcher:
             self._umask,
             "" if launch.memory_limit_mb is None else str(launch.memory_limit_mb * 1024),
             "" if cgroup is None else str(cgroup),
+            self._open_files,
             str(carried),
             "" if self.user is None else self.user.prefix,
             self._env,
@@ -225,6 +234,13 @@ class Launcher:
             raise StartRefused(
                 "arguments and variables cannot hold lone surrogates", passing=False
             ) from error
+
+
+def _limit(number: int | None) -> str:
+    """A limit as ulimit takes it; empty = none is to be set."""
+    if number is None:
+        return ""
+    return "unlimited" if number == resource.RLIM_INFINITY else str(number)
 
 
 def _encode(text: str) -> bytes:

@@ -23,6 +23,8 @@ class Process(NamedTuple):
     pid: int
     started: int
     """Clock ticks since boot. With the pid it names a process for good."""
+    parent: int
+    group: int
     session: int
     state: str
     """One letter, see proc_pid_stat(5)."""
@@ -76,7 +78,14 @@ def read_process(pid: int) -> Process | None:
         return None
     finally:
         os.close(stat)
-    return Process(pid=pid, started=int(fields[19]), session=int(fields[3]), state=fields[0].decode())
+    return Process(
+        pid=pid,
+        started=int(fields[19]),
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        state=fields[0].decode(),
+    )
 
 
 def processes() -> list[Process]:

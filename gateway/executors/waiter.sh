@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs one attempt's command, waits for it and writes down how it ended. Outlives the gateway.
 #
-#   sh waiter.sh FOLDER BOOT_ID OOM_KILLS UMASK MEMORY_KB CGROUP CARRIED PREFIX ENV COMMAND [ARGUMENT]...
+#   sh waiter.sh FOLDER BOOT_ID OOM_KILLS UMASK MEMORY_KB CGROUP FILES CARRIED PREFIX ENV COMMAND \
+#                 [ARGUMENT]...
 #
 #   FOLDER     the attempt's folder
 #   BOOT_ID    goes into the file `pid`
@@ -9,6 +10,7 @@
 #   UMASK      the command's umask
 #   MEMORY_KB  bound of the command's data segment; empty = none
 #   CGROUP     folder of the attempt's cgroup; empty = none
+#   FILES      the command's soft limit of open files; empty = the waiter's own
 #   CARRIED    how many variables waiter_carried_1 ... hold a NAME=value each; with any, the command gets
 #              these and nothing else; 0 = it gets the waiter's environment
 #   PREFIX     words to put in front of the command (a change of user)
@@ -42,6 +44,7 @@ waiter_become() {
     exec 2>&3 3>&-
     [ -n "$waiter_cgroup" ] && { echo 0 >"$waiter_cgroup/cgroup.procs"; } 2>/dev/null
     [ -n "$waiter_memory" ] && ulimit -d "$waiter_memory" 2>/dev/null
+    [ -n "$waiter_files" ] && ulimit -S -n "$waiter_files" 2>/dev/null
     cd ./work || exit 126
     umask "$waiter_umask"
     # The shells export these. A job that sets them itself has them carried.
@@ -71,8 +74,8 @@ waiter_main() {
     umask 077
     cd "$1" || exit 1
     waiter_boot=$2 waiter_kills_before=$3 waiter_umask=$4 waiter_memory=$5
-    waiter_cgroup=$6 waiter_carried=$7 waiter_prefix=$8 waiter_env=$9
-    shift 9
+    waiter_cgroup=$6 waiter_files=$7 waiter_carried=$8 waiter_prefix=$9 waiter_env=${10}
+    shift 10
 
     # Handlers, because what is ignored would be ignored by the command, too. SIGTERM goes to the whole
     # session; the waiter stays to tell how the command ended.

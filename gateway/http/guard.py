@@ -24,11 +24,14 @@ from gateway.http.request_id import request_id_of
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
-_EXPOSED = "ETag, Link, Location, Retry-After, X-Request-Id"
+_EXPOSED = (
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Repr-Digest, Retry-After, "
+    "X-Request-Id"
+)
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _ALLOWED = (
-    "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, SOAPAction, "
-    "X-API-KEY, X-Request-Id"
+    "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, "
+    "SOAPAction, X-API-KEY, X-Request-Id"
 )
 _PREFLIGHT_SECONDS = "600"
 

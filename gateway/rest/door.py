@@ -13,7 +13,14 @@ from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
 from gateway.contract.seam import Request
 from gateway.domain.call import Call
-from gateway.domain.errors import BadRequest, JobsError, MethodNotAllowed, NotFound, UnsupportedMediaType
+from gateway.domain.errors import (
+    BadRequest,
+    JobsError,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    UnsupportedMediaType,
+)
 from gateway.domain.words import CallProtocol
 from gateway.http.body import read_body
 from gateway.http.compress import LEAST_BYTES, accepts_gzip, compressed
@@ -23,9 +30,11 @@ from gateway.http.problem import problem_response
 from gateway.http.request_id import request_id_of
 from gateway.rest.negotiation import JSON, check_accept, check_media_type, has_body
 from gateway.rest.problems import refusal
-from gateway.rest.table import Binding, RouteTable, next_link
-from gateway.translate.json_reader import read_json
+from gateway.rest.raw import raw_body, raw_reply
+from gateway.rest.table import Binding, RouteTable, location_of, next_link
+from gateway.translate.json_reader import body_parts
 from gateway.translate.json_writer import write_json
+from gateway.translate.refusals import refused
 
 _FOUND = "gateway.rest"
 """Where the route leaves in the scope what it found."""
@@ -110,26 +119,28 @@ class OperationsRoute(BaseRoute):
             call = await self._seam.admit(binding.operation, _request(binding, headers, request_id))
             parts = await self._parts(binding, path, http)
             reply = await self._seam.run(binding.operation, call, parts)
-            return await _response(binding, reply, scope, headers)
+            return await _response(binding, path, reply, scope, headers)
         except JobsError as error:
             return refusal(error, binding.operation, request_id)
 
     async def _parts(self, binding: Binding, path: dict[str, str], http: HttpRequest) -> dict[str, Any]:
         parts: dict[str, Any] = dict(path)
         raw_query: bytes = http.scope["query_string"]
-        if raw_query:
-            query = binding.query.read(raw_query)
-            if binding.has_query:
-                parts["query"] = query
-        if not has_body(http.headers):
-            return parts
-        if binding.body is None:
-            if await read_body(http, self._max_body_bytes):
+        problems: list[Problem] = []
+        query = binding.query.read(raw_query, problems) if raw_query else {}
+        if raw_query and binding.has_query:
+            parts["query"] = query
+        if binding.raw_body and binding.body:
+            # It is read later, in pieces.
+            parts |= raw_body(binding.raw_body, binding.body.name, query, http)
+        elif has_body(http.headers):
+            body = await read_body(http, self._max_body_bytes)
+            if body and binding.body is None:
                 raise BadRequest(f"{binding.operation.name} takes no body")
-            return parts
-        body = await read_body(http, self._max_body_bytes)
-        if body:
-            parts[binding.body.name] = read_json(body, binding.body.name)
+            if body and binding.body:
+                parts |= body_parts(body, binding.body, problems)
+        if problems:
+            raise refused(binding.operation, parts, problems)
         return parts
 
 
@@ -137,11 +148,11 @@ def _request(binding: Binding, headers: Headers, request_id: str) -> Request:
     """What the headers say. Raises NotAcceptable, UnsupportedMediaType, BadRequest."""
     # A set of names once is faster than a search for each header that is not there.
     present = {name for name, _ in headers.raw}
-    if b"accept" in present and binding.operation.reply:
+    if b"accept" in present and binding.operation.reply and not binding.raw_reply:
         check_accept(headers)
     if b"content-encoding" in present:
         raise UnsupportedMediaType("a body with a Content-Encoding is not read")
-    if binding.body and has_body(headers):
+    if binding.body and not binding.raw_body and has_body(headers):
         check_media_type(headers, patch=binding.takes_patch)
     repeatable = binding.takes_idempotency_key and b"idempotency-key" in present
     return Request(
@@ -153,9 +164,13 @@ def _request(binding: Binding, headers: Headers, request_id: str) -> Request:
     )
 
 
-async def _response(binding: Binding, reply: Any, scope: Scope, headers: Headers) -> Response:
+async def _response(
+    binding: Binding, path: dict[str, str], reply: Any, scope: Scope, headers: Headers
+) -> Response:
     if reply is None:
         return Response(status_code=binding.status)
+    if binding.raw_reply:
+        return raw_reply(binding.raw_reply, reply, scope["method"], headers)
     body = write_json(reply)
     fields = dict(_CACHING)
     zipped = False
@@ -168,8 +183,8 @@ async def _response(binding: Binding, reply: Any, scope: Scope, headers: Headers
             return Response(status_code=304, headers=fields)
     if binding.paged and reply.next_start_after is not None:
         fields["link"] = next_link(_raw_path(scope), scope["query_string"], reply.next_start_after)
-    if binding.location is not None:
-        fields["location"] = binding.location + reply.id
+    if binding.shown is not None:
+        fields["location"] = location_of(binding.shown, path, reply.id)
     if zipped:
         fields["content-encoding"] = "gzip"
         body = await compressed(body)

@@ -4,16 +4,20 @@ import json
 from typing import Any
 
 from gateway import CONTRACT_VERSION
-from gateway.contract.operation import Operation
+from gateway.contract.operation import Body, Operation
 from gateway.contract.registry import OPERATIONS
 from gateway.contract.shapes import shape_of
 from gateway.domain import errors
 from gateway.domain.errors import JobsError
 from gateway.domain.words import Role
-from gateway.http.problem import MEDIA_TYPE, title_of
+from gateway.rest.components import HEADERS, PARAMETERS, SECURITY_SCHEMES
 from gateway.rest.negotiation import JSON, MERGE_PATCH
-from gateway.rest.schemas import Schema, component_schemas, member_schema, ref
+from gateway.rest.schemas import RAW, Schema, component_schemas, member_schema, ref
 from gateway.rest.table import is_paged, is_tagged, shown_by
+from gateway.translate.problem import MEDIA_TYPE, title_of
+
+OCTETS = "application/octet-stream"
+ANY = "*/*"
 
 _ABOUT = (
     "Starts jobs, follows them and ends them. The same operations, with the same fields, limits and errors, "
@@ -21,72 +25,6 @@ _ABOUT = (
     "Unknown fields and query parameters are refused. Errors are problem details (RFC 9457): `technicalKey` "
     "says which error it is, `errors` names each wrong field. Instants are RFC 3339 in UTC with milliseconds."
 )
-
-_SECURITY_SCHEMES: dict[str, Schema] = {
-    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "An API key."},
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "An API key, or the token of a running job.",
-    },
-    "basic": {
-        "type": "http",
-        "scheme": "basic",
-        "description": "Any user name, and an API key as the password.",
-    },
-}
-
-_HEADERS: dict[str, Schema] = {
-    "X-Request-Id": {
-        "description": "The request, as the log of the gateway calls it.",
-        "schema": {"type": "string", "maxLength": 64},
-    },
-    "ETag": {
-        "description": "The version, for If-Match and If-None-Match.",
-        "schema": {"type": "string"},
-    },
-    "Location": {"description": "Path of what was created.", "schema": {"type": "string"}},
-    "Link": {
-        "description": 'Path of the next page, with rel="next"; missing on the last page (RFC 8288).',
-        "schema": {"type": "string"},
-    },
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "schema": {"type": "integer", "format": "int32", "minimum": 0},
-    },
-    "WWW-Authenticate": {
-        "description": "How to send a key: as the password of HTTP Basic, among others.",
-        "schema": {"type": "string"},
-    },
-}
-
-_PARAMETERS: dict[str, Schema] = {
-    "RequestId": {
-        "name": "X-Request-Id",
-        "in": "header",
-        "description": "An id of the caller's for the request; another text than this is replaced.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-    },
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Makes it safe to send the request again: for 24 hours a repeat under the same key is "
-        "answered like the first, whatever the protocol.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    },
-    "IfMatch": {
-        "name": "If-Match",
-        "in": "header",
-        "description": "ETags of which one must be the present one, or `*`; else PRECONDITION_FAILED.",
-        "schema": {"type": "string"},
-    },
-    "IfNoneMatch": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "ETags that the caller has already: if one is the present one, the answer is 304.",
-        "schema": {"type": "string"},
-    },
-}
 
 _EVERYWHERE: tuple[type[JobsError], ...] = (
     errors.BadRequest,
@@ -110,13 +48,13 @@ def document(public_url: str | None = None) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Jobs gateway", "version": CONTRACT_VERSION, "description": _ABOUT},
         "servers": [{"url": public_url.rstrip("/") if public_url else "/"}],
-        "security": [{name: []} for name in _SECURITY_SCHEMES],
+        "security": [{name: []} for name in SECURITY_SCHEMES],
         "paths": paths,
         "components": {
             "schemas": component_schemas(OPERATIONS),
-            "parameters": _PARAMETERS,
-            "headers": _HEADERS,
-            "securitySchemes": _SECURITY_SCHEMES,
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -129,10 +67,12 @@ def openapi_bytes(public_url: str | None = None) -> bytes:
 def possible_errors(operation: Operation) -> list[type[JobsError]]:
     """Every error that an operation may answer over REST, each once, by code."""
     found = {*_EVERYWHERE, *operation.errors}
-    if operation.reply:
+    if operation.reply and not operation.http.raw_reply:
         found.add(errors.NotAcceptable)
     if operation.body:
-        found |= {errors.MalformedMessage, errors.PayloadTooLarge}
+        found.add(errors.PayloadTooLarge)
+        if not operation.http.raw_body:
+            found.add(errors.MalformedMessage)
     if operation.takes_idempotency_key:
         found |= {errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused}
     if operation.versioned:
@@ -148,14 +88,31 @@ def _operation(operation: Operation) -> Schema:
         "tags": [operation.http.path.split("/")[2]],
         "parameters": _parameters(operation),
     }
-    if operation.body:
+    if operation.http.raw_body:
+        entry["requestBody"] = {
+            "description": "The bytes, with their media type.",
+            "required": False,
+            "content": {media_type: {"schema": RAW} for media_type in (OCTETS, ANY)},
+        }
+    elif operation.body:
         media_types = [JSON, MERGE_PATCH] if operation.http.method == "PATCH" else [JSON]
         entry["requestBody"] = {
             "required": operation.body.required,
-            "content": {media_type: {"schema": ref(operation.body.model)} for media_type in media_types},
+            "content": {media_type: {"schema": _body_schema(operation.body)} for media_type in media_types},
         }
     entry["responses"] = _replies(operation) | _refusals(operation)
     return entry
+
+
+def _body_schema(body: Body) -> Schema:
+    if not body.wrapped:
+        return ref(body.model)
+    return {
+        "type": "object",
+        "properties": {body.name: ref(body.model)},
+        "required": [body.name],
+        "additionalProperties": False,
+    }
 
 
 def _who(operation: Operation) -> str:
@@ -165,19 +122,26 @@ def _who(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[Schema]:
-    found: list[Schema] = [
-        {
-            "name": part.name,
-            "in": "path",
-            "required": True,
-            "description": part.meaning,
-            "schema": {"type": "string", "minLength": 1},
-        }
-        for part in operation.path
-    ]
-    if operation.query:
-        for member in shape_of(operation.query).members:
-            schema = member_schema(operation.query, member)
+    members = {member.wire: member for member in shape_of(operation.request).members}
+    found: list[Schema] = []
+    for part in operation.path:
+        schema = member_schema(operation.request, members[part.name])
+        schema.pop("description")
+        if "type" in schema:
+            # A path has no empty segments, whatever the type says.
+            schema.setdefault("minLength", 1)
+        found.append(
+            {
+                "name": part.name,
+                "in": "path",
+                "required": True,
+                "description": part.meaning,
+                "schema": schema,
+            }
+        )
+    if query := operation.query_shape:
+        for member in query.members:
+            schema = member_schema(query.model, member)
             parameter = {
                 "name": member.wire,
                 "in": "query",
@@ -197,10 +161,14 @@ def _parameters(operation: Operation) -> list[Schema]:
         names.append("IfMatch")
     if operation.http.method == "GET" and is_tagged(operation):
         names.append("IfNoneMatch")
+    if operation.http.raw_reply:
+        names += ["IfNoneMatch", "Range", "IfRange"]
     return [*found, *({"$ref": f"#/components/parameters/{name}"} for name in names)]
 
 
 def _replies(operation: Operation) -> Schema:
+    if operation.http.raw_reply:
+        return _raw_replies(operation)
     headers = ["X-Request-Id"]
     if is_tagged(operation):
         headers.append("ETag")
@@ -212,13 +180,38 @@ def _replies(operation: Operation) -> Schema:
         reply["content"] = {JSON: {"schema": ref(operation.reply.model)}}
     if shown := shown_by(operation, OPERATIONS):
         reply["headers"] |= _header_refs("Location")
-        parameters = {shown.path[0].name: "$response.body#/id"}
+        parameters = {part.name: f"$request.path.{part.name}" for part in shown.path}
+        parameters[shown.path[-1].name] = "$response.body#/id"
         reply["links"] = {shown.name: {"operationId": shown.name, "parameters": parameters}}
     replies = {str(operation.http.status): reply}
     if operation.http.method == "GET" and is_tagged(operation):
         headers_kept = _header_refs("X-Request-Id", "ETag")
         replies["304"] = {"description": "The caller has this version already.", "headers": headers_kept}
     return replies
+
+
+def _raw_replies(operation: Operation) -> Schema:
+    """All, a part of it, nothing new, or no such part (RFC 9110 sections 14 and 15)."""
+    assert operation.reply is not None
+    documentation = shape_of(operation.reply.model).documentation
+    headers = ["X-Request-Id", "ETag", "Accept-Ranges", "Content-Disposition", "Repr-Digest"]
+    content = {ANY: {"schema": RAW}}
+    return {
+        "200": {"description": documentation, "headers": _header_refs(*headers), "content": content},
+        "206": {
+            "description": "The part that Range asks for.",
+            "headers": _header_refs(*headers, "Content-Range"),
+            "content": content,
+        },
+        "304": {
+            "description": "The caller has this file already.",
+            "headers": _header_refs("X-Request-Id", "ETag"),
+        },
+        "416": {
+            "description": "Range lies behind the end.",
+            "headers": _header_refs("X-Request-Id", "Content-Range"),
+        },
+    }
 
 
 def _refusals(operation: Operation) -> Schema:

@@ -11,7 +11,7 @@ from gateway.contract.shapes import Kind, Member, models_of, shape_of
 from gateway.domain.errors import ERRORS
 from gateway.domain.model import Model
 from gateway.domain.words import Word
-from gateway.http.problem import TYPE_PREFIX
+from gateway.translate.problem import TYPE_PREFIX
 
 Schema = dict[str, Any]
 
@@ -22,7 +22,11 @@ _KINDS: dict[Kind, Schema] = {
     Kind.DECIMAL: {"type": "number"},
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.INSTANT: {"type": "string", "format": "date-time"},
+    Kind.BYTES: {"type": "string", "contentEncoding": "base64"},
 }
+
+RAW: Schema = {"type": "string", "format": "binary"}
+"""Bytes as they are."""
 
 _BOUNDS = {
     "min_length": "minLength",
@@ -36,11 +40,11 @@ _BOUNDS = {
 def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     """All models and enumerations that the bodies and replies of operations are made of, and Problem."""
     operations = tuple(operations)
-    asked = models_of([o.body.model for o in operations if o.body])
-    told = models_of([o.reply.model for o in operations if o.reply])
-    queried = models_of([o.query for o in operations if o.query])
+    asked = models_of([o.body.model for o in operations if o.body and not o.http.raw_body])
+    told = models_of([o.reply.model for o in operations if o.reply and not o.http.raw_reply])
+    requested = models_of([o.request for o in operations])
     words: dict[str, Schema] = {}
-    for model in dict.fromkeys([*asked, *told, *queried]):
+    for model in dict.fromkeys([*requested, *told]):
         for member in shape_of(model).members:
             if issubclass(member.type, Word):
                 words[member.type.__name__] = _word_schema(member.type)
@@ -146,7 +150,10 @@ _PROBLEM: Schema = {
                 "type": "object",
                 "properties": {
                     "pointer": {"type": "string", "description": "Where in the body (RFC 6901)."},
-                    "parameter": {"type": "string", "description": "Which parameter of query or path."},
+                    "parameter": {
+                        "type": "string",
+                        "description": "Which parameter of query or path, or which header.",
+                    },
                     "detail": {"type": "string", "description": "What is wrong there."},
                 },
                 "required": ["detail"],

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from gateway.contract.operation import Operation
 from gateway.contract.shapes import Kind, shape_of
 from gateway.domain.requests import Patch
-from gateway.rest.query_string import QueryReader, decode
+from gateway.translate.paths import PathTable
+from gateway.translate.query_string import QueryReader, decode
 
 
 class Binding:
@@ -21,12 +22,16 @@ class Binding:
         self.takes_patch = operation.http.method == "PATCH"
         self.reads = operation.http.method == "GET"
         self.takes_idempotency_key = operation.takes_idempotency_key
-        self.query = QueryReader(shape_of(operation.query) if operation.query else None, ignored)
+        self.query = QueryReader(operation.query_shape, ignored)
         self.has_query = operation.query is not None
         self.tagged = is_tagged(operation)
         self.paged = is_paged(operation)
-        self.location = shown.http.path.rpartition("/")[0] + "/" if shown else None
-        """Path before the id of what the operation creates; None when it creates nothing."""
+        self.shown = shown
+        """The operation that shows what this one creates; None when it creates nothing."""
+        self.raw_body = operation.http.raw_body
+        self.raw_reply = operation.http.raw_reply
+        # Only one of the two can fill the query string.
+        assert not (self.has_query and self.raw_body), operation.name
         assert self.takes_patch == bool(self.body and issubclass(self.body.model, Patch)), operation.name
 
 
@@ -34,19 +39,7 @@ class Binding:
 class Resource:
     """A path and the operations that its methods mean."""
 
-    template: tuple[str, ...]
-    """Segments; the name of a path parameter stands in braces."""
     bindings: dict[str, Binding] = field(default_factory=dict)
-
-    @cached_property
-    def names(self) -> dict[int, str]:
-        """Names of the path parameters by the position of their segment."""
-        return {i: part[1:-1] for i, part in enumerate(self.template) if part.startswith("{")}
-
-    @cached_property
-    def fixed(self) -> list[tuple[int, str]]:
-        """The other segments with their positions, from the end, where paths differ most."""
-        return [(i, part) for i, part in reversed(list(enumerate(self.template))) if i not in self.names]
 
     @cached_property
     def methods(self) -> str:
@@ -60,44 +53,18 @@ class RouteTable:
 
     def __init__(self, operations: Iterable[Operation], *, ignored: Iterable[str] = ()) -> None:
         operations, ignored = tuple(operations), tuple(ignored)
-        resources: dict[tuple[str, ...], Resource] = {}
+        resources: dict[str, Resource] = {}
         for operation in operations:
             binding = Binding(operation, ignored=ignored, shown=shown_by(operation, operations))
             for path in (operation.http.path, *operation.http.aliases):
-                template = tuple(path.split("/"))
-                resource = resources.setdefault(template, Resource(template))
+                resource = resources.setdefault(path, Resource())
                 assert operation.http.method not in resource.bindings, path
                 resource.bindings[operation.http.method] = binding
-        self._fixed = {"/".join(t).encode(): r for t, r in resources.items() if not r.names}
-        self._open: dict[int, list[Resource]] = {}
-        # A path without parameters goes before one whose parameter could be read in its place.
-        for template, resource in sorted(resources.items(), key=lambda item: "{" in "".join(item[0])):
-            self._open.setdefault(len(template), []).append(resource)
+        self._paths = PathTable(resources)
 
     def find(self, raw_path: bytes) -> tuple[Resource, dict[str, str]] | None:
-        """What a path as it came (percent-encoded, without query) names, and its parameters; None = nothing.
-
-        It is split before it is decoded, so that an encoded slash belongs to the parameter.
-        """
-        fixed = self._fixed.get(raw_path)
-        if fixed is not None:
-            return fixed, {}
-        texts: list[str | None]
-        if b"%" in raw_path or not raw_path.isascii():
-            texts = [decode(part.replace(b"+", b"%2B")) for part in raw_path.split(b"/")]
-        else:
-            texts = [*raw_path.decode().split("/")]
-        for resource in self._open.get(len(texts), ()):
-            if _fits(resource, texts):
-                return resource, {name: texts[i] or "" for i, name in resource.names.items()}
-        return None
-
-
-def _fits(resource: Resource, texts: list[str | None]) -> bool:
-    for i, part in resource.fixed:
-        if texts[i] != part:
-            return False
-    return all(texts[i] for i in resource.names)
+        """What a path as it came (percent-encoded, no query) names, and its parameters; None = nothing."""
+        return self._paths.find(raw_path)
 
 
 def is_tagged(operation: Operation) -> bool:
@@ -111,15 +78,30 @@ def is_paged(operation: Operation) -> bool:
 
 
 def shown_by(operation: Operation, operations: Iterable[Operation]) -> Operation | None:
-    """The operation that shows what this one creates: the GET by id that replies with the same model."""
+    """The operation that shows what this one creates: the GET by id right below its path, or else the one
+    that replies with the same model.
+    """
     if operation.http.status != 201 or operation.reply is None:
         return None
+    operations = tuple(operations)
+    for other in operations:
+        below = f"{operation.http.path}/{{{other.path[-1].name}}}" if other.path else None
+        if other.http.method == "GET" and other.http.path == below:
+            return other
     for other in operations:
         same = other.reply is not None and other.reply.model is operation.reply.model
         ends = f"/{{{other.path[0].name}}}" if len(other.path) == 1 else None
         if same and other.http.method == "GET" and ends and other.http.path.endswith(ends):
             return other
     return None
+
+
+def location_of(shown: Operation, path: dict[str, str], id: str) -> str:
+    """Where something new is shown: its id ends the path, the rest of it comes from the request."""
+    location = shown.http.path
+    for name, value in {**path, shown.path[-1].name: id}.items():
+        location = location.replace(f"{{{name}}}", quote(value, safe=""))
+    return location
 
 
 def _reply_kind(operation: Operation, wire: str) -> Kind | None:

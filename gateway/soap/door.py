@@ -21,12 +21,12 @@ from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
 from gateway.soap.guard_schema import GuardSchema
 from gateway.soap.page import page
-from gateway.soap.parsing import MessageParser, encoding_of
 from gateway.soap.protocol import Exchange, JobsSoap11, JobsSoap12
 from gateway.soap.service import JobsApplication, service_of
 from gateway.soap.transport import SoapServer
-from gateway.soap.versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from gateway.soap.wsdl import JobsDocuments, WsdlDocument, build
+from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
+from gateway.translate.xml_parsing import MessageParser, encoding_of
 from gateway.translate.xml_writer import XmlWriter
 
 PATH = "/soap/v2/"

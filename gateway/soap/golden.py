@@ -18,8 +18,8 @@ from gateway.domain.words import Word
 from gateway.soap.door import PATH, applications
 from gateway.soap.examples import EXAMPLES, JOB_ID, LEFT_OUT, REQUEST_ID
 from gateway.soap.fault import JobsFault, fault_body
-from gateway.soap.versions import SOAP11, SOAP12
 from gateway.translate import NAMESPACE
+from gateway.translate.soap_versions import SOAP11, SOAP12
 
 ADDRESS = "http://localhost:8080" + PATH
 

@@ -1,8 +1,8 @@
 """The schema of the WSDL as a guard: it checks what the reader has found no fault with once more.
 
 It is a relaxed copy. Members that can be cleared may be nil, and so may the element of an operation (some
-stacks send that for a call without arguments). Instants, decimals and words are checked by the reader alone,
-since libxml2 refuses blanks round them, or digits that the contract takes.
+stacks send that for a call without arguments). Instants, decimals, words and bytes are checked by the reader
+alone, since libxml2 refuses blanks round them, or digits that the contract takes.
 """
 
 import re
@@ -15,7 +15,7 @@ from gateway.domain.errors import Problem
 from gateway.translate import NAMESPACE
 from gateway.translate.xml_reader import XSD, Element
 
-_CHECKED_BY_READER = ("xs:dateTime", "xs:decimal", "xs:boolean")
+_CHECKED_BY_READER = ("xs:dateTime", "xs:decimal", "xs:boolean", "xs:base64Binary")
 _STEP = re.compile(r"(?:[^:/\[\]]+:)?([^:/\[\]]+)(?:\[([0-9]+)\])?")
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from gateway.contract.operation import Operation
 from gateway.contract.shapes import shape_of
 from gateway.domain.errors import JobsError
-from gateway.soap.fault import JobsFault, ServiceFault
+from gateway.soap.content import take_out
+from gateway.soap.fault import JobsFault
 from gateway.soap.spyne_compat import (
     Application,
     InterfaceDocuments,
@@ -16,6 +17,7 @@ from gateway.soap.spyne_compat import (
 )
 from gateway.soap.types import member_type, type_of
 from gateway.translate import NAMESPACE
+from gateway.translate.fault import ServiceFault
 
 SERVICE_NAME = "JobsService"
 PORT_TYPE = "Jobs"
@@ -53,7 +55,8 @@ def _method_of(operation: Operation) -> Any:
     members = shape_of(operation.request).members
 
     async def method(ctx: Any, parts: Mapping[str, Any]) -> Any:
-        return await ctx.app.config.run(operation, ctx.udc.call, parts)
+        reply, ctx.udc.content = take_out(await ctx.app.config.run(operation, ctx.udc.call, parts))
+        return reply
 
     method.__name__ = operation.name
     method.__doc__ = documentation_of(operation)

@@ -55,6 +55,7 @@ with warnings.catch_warnings():
     from spyne import Application, ComplexModel, Fault, MethodContext, ServiceBase, rpc
     from spyne.interface import InterfaceDocuments
     from spyne.interface.wsdl import Wsdl11
+    from spyne.model.binary import ByteArray
     from spyne.model.enum import Enum
     from spyne.model.primitive import Boolean, DateTime, Decimal, Integer32, Integer64, Unicode
     from spyne.protocol.soap import Soap11, Soap12
@@ -64,6 +65,7 @@ with warnings.catch_warnings():
 __all__ = [
     "Application",
     "Boolean",
+    "ByteArray",
     "ComplexModel",
     "DateTime",
     "Decimal",

@@ -18,15 +18,17 @@ from gateway.domain.errors import (
 )
 from gateway.domain.words import CallProtocol
 from gateway.http.credentials import credentials_of
+from gateway.http.download import Download
 from gateway.http.preconditions import idempotency_key_of, if_match_of
 from gateway.http.problem import error_headers
-from gateway.soap.envelope import HeaderValues
+from gateway.soap.content import filled, length_with
 from gateway.soap.fault import JobsFault
-from gateway.soap.parsing import MessageParser
 from gateway.soap.protocol import Exchange
 from gateway.soap.service import JobsApplication
 from gateway.soap.spyne_compat import MethodContext, ServerBase
-from gateway.soap.versions import SoapVersion
+from gateway.translate.envelope import HeaderValues
+from gateway.translate.soap_versions import SoapVersion
+from gateway.translate.xml_parsing import MessageParser
 
 _log = logging.getLogger(__name__)
 
@@ -72,18 +74,14 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         ctx.in_string = (body,)
         try:
             self.generate_contexts(ctx, charset)
-            if ctx.in_error is None:
-                exchange.call = await self._admit(ctx)
-                self.get_in_object(ctx)
-            if ctx.in_error is None:
-                await self.app.answer(ctx)
+            exchange.call = await self._admit(ctx)
+            self.get_in_object(ctx)
+            await self.app.answer(ctx)
             self.get_out_string(ctx)
             if ctx.out_error is None:
                 self._parser.learn(body)
         except JobsError as error:
             self._fail(ctx, JobsFault(error))
-        except JobsFault as fault:
-            self._fail(ctx, fault)
         except Exception:
             _log.exception("a SOAP request failed", extra={"request_id": exchange.request_id})
             reason = f"something unexpected happened; the request id is {exchange.request_id}"
@@ -94,10 +92,7 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
 
     def get_in_object(self, ctx: Any) -> None:
         """Read the request. Spyne's own logs each fault of a caller with its traceback."""
-        try:
-            self.app.in_protocol.deserialize(ctx)
-        except JobsFault as fault:
-            ctx.in_error = ctx.out_error = fault
+        self.app.in_protocol.deserialize(ctx)
 
     async def _admit(self, ctx: Any) -> Any:
         operation: Operation = ctx.descriptor.udd["operation"]
@@ -134,7 +129,16 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
             if isinstance(error, ServiceUnavailable | TooManyRequests):
                 headers.setdefault("retry-after", _RETRY_AFTER_SECONDS)
             status = self.app.out_protocol.fault_to_http_response_code(ctx.out_error)
-        return Response(b"".join(ctx.out_string), status, headers, media_type=self._version.content_type)
+        envelope = b"".join(ctx.out_string)
+        content = exchange.content
+        if content is None or ctx.out_error is not None:
+            if content is not None:
+                content.close()
+            return Response(envelope, status, headers, media_type=self._version.content_type)
+        headers["content-type"] = self._version.content_type
+        return Download(
+            content, filled(envelope, content), length=length_with(envelope, content), headers=headers
+        )
 
 
 def _agreed(name: str, in_envelope: Any, in_http: Any, http_name: str) -> Any:

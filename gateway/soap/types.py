@@ -13,6 +13,7 @@ from gateway.domain.model import Model
 from gateway.domain.words import Word
 from gateway.soap.spyne_compat import (
     Boolean,
+    ByteArray,
     ComplexModel,
     DateTime,
     Decimal,
@@ -30,6 +31,7 @@ _SCALARS: dict[Kind, Any] = {
     Kind.DECIMAL: Decimal,
     Kind.BOOLEAN: Boolean,
     Kind.INSTANT: DateTime,
+    Kind.BYTES: ByteArray(encoding="base64"),
 }
 
 
@@ -91,7 +93,10 @@ def enumeration_of(words: type[Word]) -> Any:
 
 def limits_text(member: Member) -> str:
     """The limits of a member in words: `at most 50 characters`, or the empty text."""
-    told = [*_length(dict(member.bounds), "characters"), *_range(dict(member.bounds))]
+    bounds = dict(member.bounds)
+    told = [*_length(bounds, "characters"), *_range(bounds)]
+    if "pattern" in bounds:
+        told.append(f"matching {bounds['pattern']}")
     if member.many:
         told = [f"each {limit}" for limit in told]
         told = [*_length(dict(member.list_bounds), "entries"), *told]

@@ -13,11 +13,11 @@ from gateway.contract.operation import Operation
 from gateway.contract.shapes import Kind, models_of, shape_of
 from gateway.domain.model import Model
 from gateway.domain.words import Word
-from gateway.soap.fault import ServiceFault
 from gateway.soap.service import SERVICE_NAME, soap_action
 from gateway.soap.spyne_compat import InterfaceDocuments, Wsdl11
-from gateway.soap.versions import SoapVersion
 from gateway.translate import NAMESPACE
+from gateway.translate.fault import ServiceFault
+from gateway.translate.soap_versions import SoapVersion
 from gateway.translate.xml_reader import XSD, Element
 
 FAULT_MESSAGE = "JobsFault"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from gateway.domain.errors import ServiceUnavailable
-from gateway.domain.ports import Change, JobReader, JobWriter
+from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
 from gateway.stores.sqlite_commits import GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
@@ -38,6 +38,7 @@ class SqliteJobStore:
         """`durable` false = the power's going may lose confirmed writes; for tests alone."""
         self._file = SqliteFile(folder / FILE_NAME, durable=durable)
         self._listeners: list[Callable[[Change], Any]] = []
+        self._schedule_listeners: list[Callable[[ScheduleChange], Any]] = []
         self._temporary: Path | None = None
         self._commits: GroupCommit | None = None
         self._connection: sqlite3.Connection | None = None
@@ -97,6 +98,10 @@ class SqliteJobStore:
         """Have a function called on the event loop after each durable change of a job."""
         self._listeners.append(listener)
 
+    def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
+        """Have a function called on the event loop after each durable change of a scheduled job."""
+        self._schedule_listeners.append(listener)
+
     def _read_aside(self, work: Callable[[JobReader], T]) -> T:
         connection = self._file.connect_to_read()
         try:
@@ -104,8 +109,9 @@ class SqliteJobStore:
         finally:
             connection.close()
 
-    def _tell(self, change: Change) -> None:
-        for listener in self._listeners:
+    def _tell(self, change: Change | ScheduleChange) -> None:
+        listeners: list[Any] = self._listeners if isinstance(change, Change) else self._schedule_listeners
+        for listener in listeners:
             try:
                 listener(change)
             except Exception as error:

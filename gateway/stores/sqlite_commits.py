@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
-from gateway.domain.ports import Change, JobWriter
+from gateway.domain.ports import Change, JobWriter, ScheduleChange
 from gateway.stores.sqlite_errors import is_passing, primary_code, unavailable
 from gateway.stores.sqlite_writer import SqliteWriter
 
@@ -30,7 +30,7 @@ class _Unit:
     waiting: "asyncio.Future[Any]"
     result: Any = None
     error: BaseException | None = None
-    changes: Sequence[Change] = field(default=())
+    changes: Sequence[Change | ScheduleChange] = field(default=())
 
 
 class _TransactionLostError(Exception):
@@ -45,7 +45,10 @@ class GroupCommit:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, writer: SqliteWriter, tell: Callable[[Change], None]
+        self,
+        connection: sqlite3.Connection,
+        writer: SqliteWriter,
+        tell: Callable[[Change | ScheduleChange], None],
     ) -> None:
         self._db = connection
         self._db.execute("PRAGMA busy_timeout = 0")

@@ -13,7 +13,10 @@ from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, St
 from gateway.domain.words import DependencyCondition
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
 from gateway.stores.sqlite_lists import JobLists
+from gateway.stores.sqlite_logs import SqliteLogReader
+from gateway.stores.sqlite_results import SqliteResultReader
 from gateway.stores.sqlite_rows import key_of, record_of
+from gateway.stores.sqlite_schedules import SqliteScheduleReader
 
 
 class SqliteReader:
@@ -23,6 +26,9 @@ class SqliteReader:
         self._db = connection
         self._sql = queries
         self._lists = JobLists(connection, queries)
+        self.results = SqliteResultReader(connection, queries)
+        self.logs = SqliteLogReader(connection, queries)
+        self.schedules = SqliteScheduleReader(connection, queries)
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""

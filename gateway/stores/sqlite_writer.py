@@ -8,13 +8,16 @@ from typing import Any
 from gateway.domain.errors import Conflict
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import dump
-from gateway.domain.ports import Change
+from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
 from gateway.stores.sqlite_instants import to_number
+from gateway.stores.sqlite_logs import SqliteLogWriter
 from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sqlite_results import SqliteResultWriter
 from gateway.stores.sqlite_rows import job_columns, key_columns, new_job_columns, record_of, words_of
+from gateway.stores.sqlite_schedules import SqliteScheduleWriter
 
 _NO_JOBS = frozenset(
     """
@@ -35,12 +38,17 @@ class SqliteWriter(SqliteReader):
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         super().__init__(connection, queries)
+        self.results: SqliteResultWriter = SqliteResultWriter(connection, queries)
+        self.logs: SqliteLogWriter = SqliteLogWriter(connection, queries)
+        self.schedules: SqliteScheduleWriter = SqliteScheduleWriter(
+            connection, queries, before_runs=self.finish, changed=self._schedule_changed
+        )
         self.begin()
 
     def begin(self) -> None:
         """Forget what the unit of work before this one did."""
-        self.changes: dict[str, Change] = {}
-        """The last change of each job in this unit of work."""
+        self.changes: dict[str, Change | ScheduleChange] = {}
+        """The last change of each job and scheduled job in this unit of work."""
         self._written: dict[str, Job] = {}
         """Jobs as the tables have them, as far as that is known."""
         self._held: dict[str, JobRecord] = {}
@@ -201,6 +209,9 @@ class SqliteWriter(SqliteReader):
         job = record.job
         self._held[job.id] = record
         self.changes[job.id] = Change(job.id, job.version, job.job_status)
+
+    def _schedule_changed(self, change: ScheduleChange) -> None:
+        self.changes[change.scheduled_job_id] = change
 
     def _insert(self, record: JobRecord, request: JobStart, secrets: dict[str, bytes]) -> None:
         number = self._run("insert_job", new_job_columns(record)).lastrowid

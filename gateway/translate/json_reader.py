@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from gateway.contract.operation import Body
 from gateway.domain.errors import MalformedMessage, Problem, ValidationFailed
 
 MAX_DEPTH = 64
@@ -45,12 +46,13 @@ class _ConstantError(Exception):
     """The text has NaN or Infinity, which Python's parser knows and JSON does not."""
 
 
-def read_json(body: bytes, root: str) -> dict[str, Any]:
-    """The members of the object that a body holds; decimals keep the digits of their text.
+def read_json(body: bytes, root: str, problems: list[Problem] | None = None) -> Any:
+    """The members of the object that a body holds, as a dict; decimals keep the digits of their text.
 
-    `root` is the body's name in the paths of problems. Raises MalformedMessage, which tells the place, for
-    what is no JSON and for a depth over 64. Raises ValidationFailed for another value than an object, and for
-    names given twice and lone surrogates, naming each.
+    `root` is the body's name in the paths of problems, empty when the body is the whole request. Raises
+    MalformedMessage, which tells the place, for what is no JSON and for a depth over 64. Raises
+    ValidationFailed for another value than an object, and for names given twice and lone surrogates, naming
+    each; with `problems` they are added there instead, and the value is given as it is.
     """
     # RFC 8259 section 8.1: UTF-8; a byte order mark must not be sent, but may be ignored.
     try:
@@ -58,15 +60,30 @@ def read_json(body: bytes, root: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise MalformedMessage(f"the body is no UTF-8 at byte {error.start + 1}") from None
     value, repeats = _parse(text)
+    found: list[Problem] = []
     deep = text.count("{") + text.count("[") > MAX_DEPTH
     if repeats or deep or _SURROGATE_ESCAPE.search(text):
-        problems = list(_problems(value, (root,)))
-        if problems:
-            raise ValidationFailed("the body is not valid", problems=problems)
+        found += [_rooted(problem, root) for problem in _problems(value, (root,))]
     if not isinstance(value, dict):
-        problem = Problem((root,), "must be a JSON object")
-        raise ValidationFailed("the body is no JSON object", problems=[problem])
+        found.append(_rooted(Problem((root,), "must be a JSON object"), root))
+    if found and problems is None:
+        raise ValidationFailed("the body is not valid", problems=found)
+    if problems is not None:
+        problems += found
     return value
+
+
+def body_parts(content: bytes, body: Body, problems: list[Problem]) -> dict[str, Any]:
+    """The parts of a request that its JSON body says, by their names. See `read_json`."""
+    if body.wrapped:
+        parts = read_json(content, "", problems)
+        return parts if isinstance(parts, dict) else {}
+    return {body.name: read_json(content, body.name, problems)}
+
+
+def _rooted(problem: Problem, root: str) -> Problem:
+    """The problem without a root that is empty."""
+    return problem if root else Problem(problem.path[1:], problem.detail)
 
 
 def _parse(text: str) -> tuple[Any, bool]:

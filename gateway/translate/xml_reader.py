@@ -71,6 +71,7 @@ _CONVERT: dict[Kind, Callable[[str], Any] | None] = {
     Kind.DECIMAL: _decimal,
     Kind.BOOLEAN: _boolean,
     Kind.INSTANT: _instant,
+    Kind.BYTES: None,
     Kind.WORD: _word,
 }
 
@@ -81,6 +82,7 @@ XSD_TYPES: dict[Kind, str] = {
     Kind.DECIMAL: "decimal",
     Kind.BOOLEAN: "boolean",
     Kind.INSTANT: "dateTime",
+    Kind.BYTES: "base64Binary",
 }
 """The types of XML Schema by kind; enumerations and models have types of their own."""
 
@@ -123,7 +125,7 @@ class XmlReader:
     def read(self, element: Element, problems: list[Problem]) -> dict[str, Any]:
         """The values of the members by wire name; what is wrong is added to `problems`.
 
-        None stands only for the xsi:nil of a member that can be cleared.
+        None stands for xsi:nil, as null in JSON: it means something only to members that can be cleared.
         """
         values: dict[str, Any] = {}
         last = -1
@@ -153,13 +155,16 @@ class XmlReader:
             else:
                 last = position
             if child.keys() and _is_nil(child, slot, path, problems):
-                if slot.clearable:
-                    values[wire] = None
-                elif many:
+                if many:
                     items.append(_REFUSED)
+                else:
+                    values[wire] = None
                 continue
             value: Any
-            if reader is not None:
+            if reader is not None and not len(child) and child.text and child.text.strip(_BLANKS):
+                # Validation says that it must be an object.
+                value = child.text
+            elif reader is not None:
                 mark = len(problems)
                 value = reader.read(child, problems)
                 for index in range(mark, len(problems)):

@@ -7,11 +7,13 @@ A member is one expression, so that writing costs little more than the text itse
 import json
 import linecache
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from gateway.contract.shapes import Kind, Member, models_of, shape_of
+from gateway.domain.content import InMemory
 from gateway.domain.model import Model
 from gateway.domain.record import Stored
 from gateway.domain.scalars import decimal_text
@@ -48,6 +50,11 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _base64(value: InMemory | str) -> str:
+    """What lies elsewhere must have been read before: as bytes, or as text in base64."""
+    return value if isinstance(value, str) else b64encode(value.data).decode("ascii")
+
+
 _MODEL_SCALARS = {
     Kind.TEXT: "{escape(v)}",
     Kind.INT32: "{v}",
@@ -55,6 +62,7 @@ _MODEL_SCALARS = {
     Kind.DECIMAL: "{decimal(v)}",
     Kind.BOOLEAN: "{boolean(v)}",
     Kind.INSTANT: "{instant(v)}",
+    Kind.BYTES: "{base64(v)}",
     Kind.WORD: "{v}",
 }
 """How a value of a model is said; `v` is the value."""
@@ -63,39 +71,48 @@ _DOCUMENT_SCALARS = _MODEL_SCALARS | {Kind.DECIMAL: "{v}", Kind.INSTANT: "{v}"}
 """How a value of a stored JSON document is said: instants and decimals stand in it as they are written."""
 
 
-def _lines(member: Member, *, document: bool) -> list[str]:
-    source = f"m.get({member.wire!r})" if document else f"m.{member.name}"
+WRITE = "write"
+"""Verb of the functions that write models, as replies are."""
+SPELL = "spell"
+"""Verb of the functions that write stored documents."""
+GIVE = "give"
+"""Verb of the functions that write models as given: without defaults, but with objects that are empty."""
+
+
+def _lines(member: Member, verb: str) -> list[str]:
+    source = f"m.get({member.wire!r})" if verb == SPELL else f"m.{member.name}"
     start, end = f"<{member.wire}>", f"</{member.wire}>"
     if member.kind is Kind.MODEL:
-        inner = f"{'spell' if document else 'write'}_{member.type.__name__}(v)"
-        if not document:
-            inner = f"(stored(v) if v.__class__ is Stored else {inner})"
+        call = f"{verb}_{member.type.__name__}(v)"
+        if verb == WRITE:
+            call = f"(stored(v) if v.__class__ is Stored else {call})"
+        inner = f"{{{call}}}"
+        if not member.many and verb != GIVE:
+            return [
+                f"v = {source}",
+                f'if v is not None and (x := {call}): out.append(f"{start}{{x}}{end}")',
+            ]
     else:
-        scalars = _DOCUMENT_SCALARS if document else _MODEL_SCALARS
-        inner = scalars[member.kind]
+        inner = (_DOCUMENT_SCALARS if verb == SPELL else _MODEL_SCALARS)[member.kind]
+    element = f'f"{start}{inner}{end}"'
     if member.many:
-        item = f'f"{start}{{{inner}}}{end}"' if member.kind is Kind.MODEL else f'f"{start}{inner}{end}"'
-        return [f"v = {source}", f"if v: out += [{item} for v in v]"]
-    if member.kind is Kind.MODEL:
-        return [
-            f"v = {source}",
-            f'if v is not None and (x := {inner}): out.append(f"{start}{{x}}{end}")',
-        ]
-    line = f'out.append(f"{start}{inner}{end}")'
-    return [f"v = {source}", line if member.required and not document else f"if v is not None: {line}"]
+        return [f"v = {source}", f"if v: out += [{element} for v in v]"]
+    line = f"out.append({element})"
+    if verb == GIVE:
+        return [f"v = {source}", f"if v is not None and {member.name!r} in m.model_fields_set: {line}"]
+    return [f"v = {source}", line if member.required and verb == WRITE else f"if v is not None: {line}"]
 
 
-def _function(model: type[Model], *, document: bool) -> str:
+def _function(model: type[Model], verb: str) -> str:
     shape = shape_of(model)
-    lines = [line for member in shape.members for line in _lines(member, document=document)]
-    name = f"{'spell' if document else 'write'}_{shape.name}"
+    lines = [line for member in shape.members for line in _lines(member, verb)]
     body = "\n    ".join(["out = []", *lines, 'return "".join(out)'])
-    return f"def {name}(m):\n    {body}\n"
+    return f"def {verb}_{shape.name}(m):\n    {body}\n"
 
 
 def show_code(model: type[Model]) -> str:
     """The Python source that writes the members of a model."""
-    return _function(model, document=False)
+    return _function(model, WRITE)
 
 
 class XmlWriter:
@@ -111,6 +128,7 @@ class XmlWriter:
             "decimal": decimal_text,
             "boolean": _boolean,
             "instant": _instant,
+            "base64": _base64,
             "stored": self._stored,
             "Stored": Stored,
         }
@@ -122,7 +140,11 @@ class XmlWriter:
         """
         if isinstance(value, Stored):
             return self._stored(value)
-        return self._of("write", type(value))(value)
+        return self._of(WRITE, type(value))(value)
+
+    def given(self, request: Model) -> str:
+        """The members of a request as they were given. Raises ValueError, as `children` does."""
+        return self._of(GIVE, type(request))(request)
 
     def _of(self, verb: str, model: type[Model]) -> Callable[[Any], str]:
         if model not in self._known:
@@ -134,7 +156,7 @@ class XmlWriter:
         for part in models_of([model]):
             if part in self._known:
                 continue
-            source = _function(part, document=False) + "\n\n" + _function(part, document=True)
+            source = "\n\n".join(_function(part, verb) for verb in (WRITE, SPELL, GIVE))
             name = f"<XML writer of {part.__name__}>"
             exec(compile(source, name, "exec"), self._scope)  # noqa: S102 - made of wire names alone
             linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
@@ -146,8 +168,9 @@ class XmlWriter:
         if fragment is None:
             # The document holds instants and decimals as they are written, so no model is built.
             document = json.loads(stored.json, parse_float=str)
-            fragment = self._of("spell", stored.model)(document)
-            self._remember(key, fragment)
+            fragment = self._of(SPELL, stored.model)(document)
+            if stored.version:
+                self._remember(key, fragment)
         return fragment
 
     def _remember(self, key: tuple[type[Model], str, int], fragment: str) -> None:

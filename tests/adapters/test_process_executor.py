@@ -33,9 +33,10 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
-from gateway.executors import process, process_cgroup, process_launch
+from gateway.executors import process, process_cgroup, process_launch, process_program, process_stop
 from gateway.executors.process import ProcessExecutor
 from gateway.executors.process_folder import AttemptFolder, delete_tree
+from gateway.executors.process_rest import Rest
 from gateway.executors.process_session import Waiter, boot_id, members, processes, read_process
 
 LIMIT_SECONDS = 20
@@ -373,6 +374,19 @@ async def test_the_memory_limit_bounds_the_data_segment_of_the_command_alone(fol
         assert "memory exhausted" in await opened.text(hungry.key, OutputChannel.STDERR)
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_the_soft_limit_of_open_files_is_set_for_the_command_alone(folder: Path, shell: str) -> None:
+    limits = script("ulimit -S -n; ulimit -H -n; grep files /proc/$PPID/limits")
+    async with gateway(folder, shell=shell) as opened:
+        soft, hard, _ = (await opened.output_of(limits)).splitlines()
+    async with gateway(folder, shell=shell, open_files=123) as opened:
+        limits = script("ulimit -S -n; ulimit -H -n; grep files /proc/$PPID/limits")
+        *commands, waiters = (await opened.output_of(limits)).splitlines()
+
+    assert commands == ["123", hard]
+    assert waiters.split()[3:5] == [soft, hard]
+
+
 async def test_files_are_closed_to_others(folder: Path) -> None:
     async with gateway(folder / "jobs") as opened:
         launched = script("true")
@@ -422,6 +436,81 @@ async def test_what_can_never_start_is_refused_for_good(folder: Path, refused: L
         assert not caught.value.passing
         chunk = await opened.executor.output(refused.key, OutputChannel.STDOUT, offset=0, limit=9)
         assert (chunk.data, chunk.size) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"#!/nonexistent/interp\n", "the interpreter '/nonexistent/interp' of './x' does not exist"),
+        (b"#! /nonexistent/interp -u", "the interpreter '/nonexistent/interp' of './x' does not exist"),
+        (b"#!/bin/sh\r\ntrue\r\n", r"the interpreter '/bin/sh\r' of './x' does not exist"),
+        (b"#!/etc/passwd/sh\n", "the interpreter '/etc/passwd/sh' of './x' does not exist"),
+        (b"#!nowhere\n", "the interpreter 'nowhere' of './x' does not exist"),
+        (b"#!/etc/passwd\n", "the interpreter '/etc/passwd' of './x' is not executable"),
+        (b"#!/usr\n", "the interpreter '/usr' of './x' is not executable"),
+        (b"\x7fELF", "'./x' is a damaged program: its ELF header is none of an executable"),
+        (b"\x7fELF" + 60 * b"\xff", "'./x' is a damaged program: its ELF header is none of an executable"),
+        (b"\x01\0\x02 garbage\n", "'./x' is neither a program nor a script"),
+    ],
+)
+async def test_a_file_that_cannot_be_run_is_refused_for_good(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str
+) -> None:
+    formats = folder / "formats"
+    formats.mkdir()
+    (formats / "register").touch()
+    (formats / "status").touch()
+    monkeypatch.setattr(process_program, "OTHER_FORMATS", formats)
+    async with gateway(folder) as opened:
+        launched = launch("./x")
+        program = opened.attempt(launched.key) / "work" / "x"
+        program.parent.mkdir(parents=True)
+        program.write_bytes(content)
+        program.chmod(0o755)
+        with pytest.raises(StartRefused) as caught:
+            await opened.executor.start(launched)
+
+        assert caught.value.reason == reason
+        assert not caught.value.passing
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"echo plain text is run by the shell\n", 0),
+        (b"", 0),
+        (b"#!/bin/sh", 0),
+        (b"#!/bin/sh\0 -u\nexit 3\n", 3),
+        (b"#! \t/bin/sh \nexit 3\n", 3),
+        (b"#!/usr/bin/env nonexistent-interp\n", 127),
+        (b"#!/" + 300 * b"x", 0),
+    ],
+)
+async def test_what_a_shell_or_an_interpreter_makes_of_a_file_is_its_exit_code(
+    folder: Path, content: bytes, code: int
+) -> None:
+    program = folder / "x"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    async with gateway(folder) as opened:
+        assert await opened.run(launch(str(program))) == Exited(exit_code=code, out_of_memory=False)
+
+
+async def test_a_binary_is_not_refused_where_other_formats_may_be_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = folder / "x"
+    program.write_bytes(b"MZ\0\0\n")
+    program.chmod(0o755)
+    out_of_sight, known = folder / "out-of-sight", folder / "known"
+    for formats in (out_of_sight, known):
+        formats.mkdir()
+    for name in ("register", "status", "wine"):
+        (known / name).touch()
+    async with gateway(folder / "jobs") as opened:
+        for formats in (out_of_sight, known):
+            monkeypatch.setattr(process_program, "OTHER_FORMATS", formats)
+            assert await opened.run(launch(str(program))) != SUCCEEDED
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EMFILE])
@@ -880,6 +969,248 @@ async def test_a_kill_for_lack_of_memory_shows_in_the_hosts_counter(
         seen = await opened.run(script("kill -KILL $$"))
 
         assert seen == Exited(exit_code=137, signal=9, out_of_memory=expected)
+
+
+# The rest of a stopped session
+
+
+WORKER = """
+clean() {{
+    echo cleaning
+    while [ ! -e {folder}/go ]; do sleep 0.01 || exit 1; done
+    touch {folder}/clean
+    exit
+}}
+trap clean TERM
+echo ready
+while :; do sleep 0.01; done
+"""
+DEAF_REST = "(trap '' TERM; echo ready; while :; do sleep 0.01; done) & wait"
+
+
+def workers(folder: Path) -> list[Launch]:
+    """Commands that end at once when they are asked to, and whose worker then cleans up until it may `go`."""
+    (folder / "worker").write_text(WORKER.format(folder=folder))
+    return [script(text.format(folder)) for text in ("sh {}/worker; echo after", "sh {}/worker & wait")]
+
+
+async def stopped(opened: Gateway, launched: Launch, *, grace_seconds: int = 3600) -> str:
+    """Start and stop an attempt whose command ends then, and whose rest does not."""
+    handle = await opened.executor.start(launched)
+    assert await opened.executor.observe(launched.key, handle) == Running()
+    await opened.says(launched.key, "ready")
+    await opened.executor.stop(launched.key, handle, grace_seconds=grace_seconds)
+    waiter = Waiter.parse(handle)
+    assert waiter is not None
+    await until(lambda: not waiter.is_alive(), "the end of the command")
+    return handle
+
+
+async def waiter_is_reaped(handle: str) -> None:
+    """Wait until the executor has seen the end of its child, the waiter."""
+    await until(lambda: read_process(int(handle.split()[1])) is None, "the look at the waiter")
+
+
+@on_both_loops
+async def test_a_stop_leaves_its_grace_to_what_outlives_the_command(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        for launched in workers(folder):
+            handle = await stopped(opened, launched)
+            await opened.says(launched.key, "cleaning")
+            await waiter_is_reaped(handle)
+            assert await opened.executor.observe(launched.key, handle) == Running()
+            assert opened.ended[launched.key] == 0
+            (folder / "go").touch()
+
+            assert await opened.end_of(launched.key, handle) == TERMINATED
+            assert members_of(handle) == []
+            assert opened.ended[launched.key] == 1
+            (folder / "clean").unlink()
+            (folder / "go").unlink()
+            await opened.executor.stop(launched.key, handle, grace_seconds=0)
+            assert await opened.executor.observe(launched.key, handle) == TERMINATED
+
+
+@on_both_loops
+async def test_what_outlives_the_command_is_killed_after_the_grace(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        begun = time.monotonic()
+        launched = script(DEAF_REST)
+        handle = await stopped(opened, launched, grace_seconds=1)
+
+        assert await opened.end_of(launched.key, handle) == TERMINATED
+        assert time.monotonic() - begun >= 1
+        assert members_of(handle) == []
+        assert opened.ended[launched.key] == 1
+
+
+@pytest.mark.parametrize("with_pidfds", [True, False])
+async def test_the_grace_of_what_outlives_the_command_may_be_shortened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, with_pidfds: bool
+) -> None:
+    def fail(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if not with_pidfds:
+        monkeypatch.setattr(os, "pidfd_open", fail)
+        monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+    async with gateway(folder) as opened:
+        launched = script(DEAF_REST)
+        handle = await stopped(opened, launched)
+        await waiter_is_reaped(handle)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+
+        assert await opened.end_of(launched.key, handle) == TERMINATED
+        assert members_of(handle) == []
+        assert opened.ended[launched.key] == 1
+
+
+@on_both_loops
+async def test_a_grace_goes_on_after_a_restart(folder: Path) -> None:
+    for launched in workers(folder):
+        before_all = set(os.listdir("/proc/self/fd"))
+        async with gateway(folder) as before:
+            handle = await stopped(before, launched)
+            await before.says(launched.key, "cleaning")
+            await waiter_is_reaped(handle)
+        assert set(os.listdir("/proc/self/fd")) == before_all
+        async with gateway(folder) as after:
+            assert await after.executor.observe(launched.key, handle) == Running()
+            await after.executor.stop(launched.key, handle, grace_seconds=3600)
+            assert await after.executor.observe(launched.key, handle) == Running()
+            (folder / "go").touch()
+
+            assert await after.end_of(launched.key, handle) == TERMINATED
+            assert after.ended[launched.key] == 1
+        assert before.ended[launched.key] == 0
+        (folder / "clean").unlink()
+        (folder / "go").unlink()
+
+
+async def test_a_rest_that_ended_while_no_gateway_ran_is_known(folder: Path) -> None:
+    launched, _ = workers(folder)
+    async with gateway(folder) as before:
+        handle = await stopped(before, launched)
+        await before.says(launched.key, "cleaning")
+    (folder / "go").touch()
+    await until(lambda: not members_of(handle), "the end of the rest")
+    async with gateway(folder) as after:
+        assert await after.end_of(launched.key, handle) == TERMINATED
+        assert await after.executor.observe(launched.key, handle) == TERMINATED
+        assert after.ended[launched.key] <= 1
+    assert (folder / "clean").exists()
+
+
+async def test_a_grace_that_passed_while_no_gateway_ran_is_over(folder: Path) -> None:
+    launched = script(DEAF_REST)
+    async with gateway(folder) as before:
+        handle = await stopped(before, launched)
+        await waiter_is_reaped(handle)
+    stop = before.attempt(launched.key) / "stop"
+    stop.write_text(f"{handle} {time.monotonic():.3f}\n")
+    async with gateway(folder) as after:
+        assert await after.end_of(launched.key, handle) == TERMINATED
+        assert members_of(handle) == []
+    assert not stop.exists()
+
+
+async def test_a_waiter_killed_during_a_stop_takes_no_grace_from_the_command(folder: Path) -> None:
+    (folder / "worker").write_text(WORKER.format(folder=folder))
+    launched = script(f"exec sh {folder}/worker")
+    async with gateway(folder) as opened:
+        handle = await opened.executor.start(launched)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+        await opened.says(launched.key, "cleaning")
+        os.kill(int(handle.split()[1]), signal.SIGKILL)
+        await waiter_is_reaped(handle)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        (folder / "go").touch()
+
+        assert isinstance(await opened.end_of(launched.key, handle), Vanished)
+        assert (folder / "clean").exists()
+
+
+async def test_what_withstands_being_killed_does_not_hold_up_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_stop, "LAST_PAUSE_SECONDS", 0.1)
+    async with gateway(folder) as opened:
+        launched = script(DEAF_REST)
+        handle = await stopped(opened, launched)
+        await waiter_is_reaped(handle)
+        with monkeypatch.context() as patched:
+            patched.setattr(Rest, "kill", lambda rest: None)
+            await opened.executor.stop(launched.key, handle, grace_seconds=0)
+
+            assert await opened.end_of(launched.key, handle) == TERMINATED
+        assert opened.ended[launched.key] == 1
+        await until(lambda: not members_of(handle), "the death of the session")
+
+
+@needs_cgroup
+async def test_what_left_the_session_has_its_grace_too(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(
+            ESCAPE.format(folder=folder)
+            + f"while [ ! -s {folder}/escaped ]; do sleep 0.01; done; echo ready; exec sleep 60"
+        )
+        handle = await stopped(opened, launched)
+        cgroup = opened.cgroup(launched.key)
+        assert cgroup is not None
+        await waiter_is_reaped(handle)
+        assert await opened.executor.observe(launched.key, handle) == Running()
+        assert lives(number_in(folder / "escaped"))
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+
+        assert await opened.end_of(launched.key, handle) == TERMINATED
+        assert not lives(number_in(folder / "escaped"))
+        await until(lambda: not cgroup.exists(), "the end of the cgroup")
+
+
+# What a handler starts
+
+
+@on_both_loops
+async def test_what_a_handler_starts_is_not_asked_to_end(folder: Path) -> None:
+    work = "echo cleaning; while [ ! -e {folder}/go ]; do sleep 0.01 || exit 1; done; exit 0"
+    async with gateway(folder) as opened:
+        # A hundred commands, one after the other: each would be hit by another round of asking.
+        launched = script(
+            "trap 'i=0; while [ $i -lt 100 ]; do sleep 0.01 || exit 1; i=$((i+1)); done; exit 0' TERM; "
+            "echo ready; while :; do sleep 0.01; done"
+        )
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+        assert await opened.end_of(launched.key, handle) == SUCCEEDED
+
+        held = script(f"trap '{work.format(folder=folder)}' TERM; echo ready; while :; do sleep 0.01; done")
+        handle = await opened.executor.start(held)
+        await opened.says(held.key, "ready")
+        await opened.executor.stop(held.key, handle, grace_seconds=3600)
+        await opened.says(held.key, "cleaning")
+        await opened.executor.stop(held.key, handle, grace_seconds=1800)
+    async with gateway(folder) as after:
+        assert await after.executor.observe(held.key, handle) == Running()
+        await after.executor.stop(held.key, handle, grace_seconds=3600)
+        (folder / "go").touch()
+
+        assert await after.end_of(held.key, handle) == SUCCEEDED
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_a_command_is_asked_however_soon_after_its_start(folder: Path, shell: str) -> None:
+    async with gateway(folder, shell=shell) as opened:
+        for named in ({}, {"my.var": "1"}):
+            for _ in range(10):
+                launched = launch("sleep", "60", environment=named)
+                handle = await opened.executor.start(launched)
+                await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+
+                assert await opened.end_of(launched.key, handle) == TERMINATED
 
 
 # Output

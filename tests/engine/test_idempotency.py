@@ -23,8 +23,8 @@ async def test_a_repeat_gets_the_job_as_it_is_now(house: TestHouse) -> None:
 
 
 async def test_equal_after_validation_is_the_same(house: TestHouse) -> None:
-    first = await house.start(idempotency_key="k", priority=3, notBefore="2026-11-23T13:00:00+01:00")
-    again = await house.start(idempotency_key="k", priority="3", notBefore="2026-11-23T12:00:00.000Z")
+    first = await house.start(idempotency_key="k", priority=5, notBefore="2026-11-23T13:00:00+01:00")
+    again = await house.start(idempotency_key="k", tags=[], notBefore="2026-11-23T12:00:00.000Z")
     assert again.id == first.id
 
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from gateway.domain.call import IfMatch
-from gateway.domain.errors import BadRequest
+from gateway.domain.errors import ValidationFailed
 from gateway.http.compress import accepts_gzip, compressed
 from gateway.http.credentials import credentials_of
 from gateway.http.preconditions import entity_tag, idempotency_key_of, if_match_of, none_match
@@ -81,7 +81,7 @@ def test_if_match_star_admits_any_version_and_none_asks_nothing() -> None:
 
 @pytest.mark.parametrize("given", ["5", '"5', '"5" "6"', "", '*, "5"', '"' + ', "' * 5000])
 def test_a_malformed_if_match_is_refused(given: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(ValidationFailed):
         if_match_of(headers(("If-Match", given)))
 
 
@@ -111,9 +111,9 @@ def test_an_idempotency_key_is_printable_ascii_given_once() -> None:
     assert idempotency_key_of(headers()) is None
     assert idempotency_key_of(headers(("Idempotency-Key", 'a "b" ~'))) == 'a "b" ~'
     for bad in ("", "x" * 256, "é", "a\tb"):
-        with pytest.raises(BadRequest):
+        with pytest.raises(ValidationFailed):
             idempotency_key_of(headers(("Idempotency-Key", bad)))
-    with pytest.raises(BadRequest):
+    with pytest.raises(ValidationFailed):
         idempotency_key_of(headers(("Idempotency-Key", "a"), ("Idempotency-Key", "a")))
 
 

@@ -20,7 +20,7 @@ from gateway.soap.door import soap_routes
 from tests.house import TestHouse, a_house
 from tests.wire.clients import Client, RestClient, SoapClient
 
-MAX_BODY_BYTES = 200_000
+MAX_BODY_BYTES = 1_000_000
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gateway.domain.queries import JobPage, ServiceInfo
 from gateway.domain.record import Stored
 from gateway.domain.words import Role
 from gateway.soap.door import soap_routes
-from gateway.soap.versions import SOAP11, SOAP12, SoapVersion
+from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
 
 NS = "urn:jobs-gateway:v2"
 XSD = "{http://www.w3.org/2001/XMLSchema}"

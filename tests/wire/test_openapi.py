@@ -12,6 +12,8 @@ from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
 from gateway.contract.shapes import models_of, shape_of
 from gateway.domain.errors import ERRORS
+from gateway.domain.requests import JobFields
+from gateway.domain.schedules import ScheduledJobFields
 from gateway.rest.openapi import document, openapi_bytes, possible_errors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "openapi.json"
@@ -57,7 +59,7 @@ def test_each_operation_tells_its_parts(doc: dict[str, Any], operation: Operatio
     found = entry(doc, operation)
     assert found["summary"] == operation.summary
     parameters = {p["name"]: p for p in found["parameters"] if "name" in p}
-    query = {m.wire for m in shape_of(operation.query).members} if operation.query else set()
+    query = {m.wire for m in operation.query_shape.members} if operation.query_shape else set()
     assert set(parameters) == query | {part.name for part in operation.path}
     assert all(parameter["description"] for parameter in parameters.values())
     assert ("requestBody" in found) is bool(operation.body)
@@ -76,14 +78,16 @@ def test_each_operation_tells_its_errors_under_their_status(
 
 
 def test_members_are_described_and_limited(doc: dict[str, Any]) -> None:
-    for model in models_of(
-        [o.body.model for o in OPERATIONS if o.body] + [o.reply.model for o in OPERATIONS if o.reply]
-    ):
+    bodies = [o.body.model for o in OPERATIONS if o.body and not o.http.raw_body]
+    replies = [o.reply.model for o in OPERATIONS if o.reply and not o.http.raw_reply]
+    for model in models_of(bodies + replies):
         for name, member in schema(doc, model.__name__)["properties"].items():
             assert member["description"], f"{model.__name__}.{name}"
     start = schema(doc, "JobStart")
     assert start["required"] == ["dockerImageUrl"]
-    assert start["additionalProperties"] is False
+    # What is sent may have no other members; what is shown, as a schedule's job is, may get more.
+    assert "additionalProperties" not in start
+    assert schema(doc, "ScheduledJobCreate")["additionalProperties"] is False
     assert start["properties"]["name"]["maxLength"] == 50
     assert start["properties"]["tags"]["uniqueItems"] is True
     assert start["properties"]["tags"]["maxItems"] == 100
@@ -107,11 +111,26 @@ def test_null_is_told_where_it_clears(doc: dict[str, Any]) -> None:
         f"{model}.{name}"
         for model, found in doc["components"]["schemas"].items()
         for name, member in found.get("properties", {}).items()
-        if "null" in member.get("type", ())
+        if "null" in member.get("type", ()) or {"type": "null"} in member.get("anyOf", ())
     ]
-    assert nullable == ["JobFields.name", "JobFields.description"]
+    assert nullable == [
+        f"{model.__name__}.{member.wire}"
+        for model in (JobFields, ScheduledJobFields)
+        for member in shape_of(model).members
+        if member.wire in model.clearable()
+    ]
     patch = doc["paths"]["/v2/jobs/{jobId}"]["patch"]["requestBody"]["content"]
     assert list(patch) == ["application/json", "application/merge-patch+json"]
+
+
+def test_a_wrapped_body_is_an_object_with_one_member(doc: dict[str, Any]) -> None:
+    body = doc["paths"]["/v2/scheduledjobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {
+        "type": "object",
+        "properties": {"scheduledJob": {"$ref": "#/components/schemas/ScheduledJobCreate"}},
+        "required": ["scheduledJob"],
+        "additionalProperties": False,
+    }
 
 
 def test_query_parameters_tell_limits_defaults_and_style(doc: dict[str, Any]) -> None:
@@ -137,6 +156,22 @@ def test_enumerations_explain_their_members(doc: dict[str, Any]) -> None:
 def test_the_problem_explains_every_error(doc: dict[str, Any]) -> None:
     told = schema(doc, "Problem")["properties"]["technicalKey"]["description"]
     assert all(f"`{key}`" in told for key in ERRORS)
+
+
+def test_bytes_are_told_as_they_are_sent(doc: dict[str, Any]) -> None:
+    up = doc["paths"]["/v2/jobs/{jobId}/attachments"]["post"]
+    assert set(up["requestBody"]["content"]) == {"application/octet-stream", "*/*"}
+    assert [p["name"] for p in up["parameters"] if p.get("in") == "query"] == ["name"]
+    assert up["responses"]["201"]["links"]["readJobAttachment"]["parameters"] == {
+        "jobId": "$request.path.jobId",
+        "attachmentId": "$response.body#/id",
+    }
+    down = doc["paths"]["/v2/jobs/{jobId}/attachments/{attachmentId}"]["get"]
+    for status in ("200", "206"):
+        assert set(down["responses"][status]["content"]) == {"*/*"}
+        assert "Content-Disposition" in down["responses"][status]["headers"]
+    assert {"304", "416"} <= set(down["responses"])
+    assert not {"AttachmentUpload", "AttachmentContent"} & set(doc["components"]["schemas"])
 
 
 def test_headers_stand_where_they_work(doc: dict[str, Any]) -> None:

@@ -311,7 +311,7 @@ async def test_the_history_is_paged_and_names_the_door(door: Client) -> None:
 async def test_output_is_read_in_pieces_while_it_grows(door: Client, house: TestHouse) -> None:
     job = await started(door)
     none = (await door.call("readJobOutput", jobId=job["id"])).value
-    assert (none["content"], none["attempt"], none["complete"]) == ("", 0, True)
+    assert (none["content"], none["attempt"], none["complete"]) == ("", 0, False)
     await house.tick()
     key = await house.key(job["id"])
     house.executor.outputs[key, OutputChannel.STDOUT] = "a€b".encode() + b"\x00\xff" + "𝄞".encode()[:2]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.soap import parsing
-from gateway.soap.parsing import MAX_ATTRIBUTES, MAX_TAGS, MessageParser
-from gateway.soap.versions import SOAP11, SOAP12
+from gateway.translate import xml_parsing as parsing
+from gateway.translate.soap_versions import SOAP11, SOAP12
+from gateway.translate.xml_parsing import MAX_ATTRIBUTES, MAX_TAGS, MessageParser
 from tests.wire.soap_stand import ENVELOPES, LIMIT, Said, Stand, envelope
 
 MALFORMED = [
@@ -52,7 +52,7 @@ WRONG = {
     "xsi-type-of-something-else": {"jobId": "xsi:type must name the declared type, or be left out"},
     "xsi-type-unknown-prefix": {"jobId": "xsi:type must name the declared type, or be left out"},
     "attribute": {"jobId": "must not have the attribute 'version'"},
-    "nil-on-required": {"jobId": "is required"},
+    "nil-on-required": {"jobId": "cannot be nil; leave it out if it has no value"},
     "processing-instruction-in-value": {"jobId": "must not contain elements"},
 }
 

@@ -14,7 +14,7 @@ from gateway.domain.errors import Unauthorized
 from gateway.soap import golden
 from gateway.soap.golden import ADDRESS
 from gateway.soap.service import soap_action
-from gateway.soap.versions import SOAP11, SOAP12, VERSIONS, SoapVersion
+from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from tests.wire.soap_stand import NS, WSDL, XSD, Stand
 
 documents = cache(golden.documents)
@@ -81,6 +81,7 @@ def test_members_have_the_order_and_the_types_of_the_models(schema: Any) -> None
         Kind.DECIMAL: "xs:decimal",
         Kind.BOOLEAN: "xs:boolean",
         Kind.INSTANT: "xs:dateTime",
+        Kind.BYTES: "xs:base64Binary",
     }
     replies = [operation.reply.model for operation in OPERATIONS if operation.reply]
     for model in models_of(replies):

@@ -20,7 +20,7 @@ from gateway.domain.errors import JobNotFound, Problem, ValidationFailed
 from gateway.domain.job import Job
 from gateway.domain.queries import JobPage
 from gateway.soap import golden
-from gateway.soap.versions import SOAP11, SOAP12
+from gateway.translate.soap_versions import SOAP11, SOAP12
 from tests.wire.soap_stand import BASE, JOB, NS, XSD, Said, Stand, stored
 
 documents = cache(golden.documents)

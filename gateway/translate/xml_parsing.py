@@ -9,7 +9,7 @@ import threading
 
 from lxml import etree
 
-from gateway.soap.fault import malformed
+from gateway.domain.errors import MalformedMessage
 from gateway.translate.xml_reader import Element
 
 MAX_TAGS = 400_000
@@ -37,6 +37,8 @@ _START_TAG = re.compile(rb"<[^/!][^>]*")
 _SMALL_BYTES = 32768
 _MOST_TAGS_KNOWN = 5000
 _LONGEST_TAG_KNOWN = 300
+_LONGEST_TEXT = 10_000_000
+"""What libxml2 takes as one text, unless it is told that a message is huge; attachments may be longer."""
 
 
 def encoding_of(charset: str) -> str | None:
@@ -57,7 +59,7 @@ class MessageParser:
         self._known: set[bytes] = set()
 
     def parse(self, body: bytes, charset: str | None) -> Element:
-        """The root element. Raises JobsFault (MALFORMED_MESSAGE).
+        """The root element. Raises MalformedMessage.
 
         `charset` is what Content-Type says, checked by `encoding_of`; a byte order mark goes before it, and
         it goes before the XML declaration (RFC 7303 section 3).
@@ -65,13 +67,13 @@ class MessageParser:
         body = _as_utf8(body, charset)
         _refuse_doctype(body)
         if body.count(b"<") > MAX_TAGS or _has_many_attributes(body):
-            raise malformed("the message has too many elements or attributes")
+            raise MalformedMessage("the message has too many elements or attributes")
         if len(body) <= _SMALL_BYTES and self._known.issuperset(_START_TAG.findall(body)):
             root = _parse(body, self._parser)
         else:
             root = _parse_apart(body)
         if root.getroottree().docinfo.doctype:
-            raise malformed("a message must not have a document type")
+            raise MalformedMessage("a message must not have a document type")
         return root
 
     def learn(self, body: bytes) -> None:
@@ -88,12 +90,12 @@ def refuse_depth(root: Element) -> None:
         level = [child for element in level for child in element]
         if not level:
             return
-    raise malformed(f"the message is nested deeper than {MAX_DEPTH} elements")
+    raise MalformedMessage(f"the message is nested deeper than {MAX_DEPTH} elements")
 
 
 def _as_utf8(body: bytes, charset: str | None) -> bytes:
     if not body.strip():
-        raise malformed("the message is empty")
+        raise MalformedMessage("the message is empty")
     if body.startswith(codecs.BOM_UTF8):
         return body[len(codecs.BOM_UTF8) :]
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -103,7 +105,7 @@ def _as_utf8(body: bytes, charset: str | None) -> bytes:
         name = charset or (declared.group(1).decode() if declared else "utf-8")
         found = encoding_of(name)
         if found is None:
-            raise malformed(f"the encoding {name} is not supported")
+            raise MalformedMessage(f"the encoding {name} is not supported")
         encoding = found
         if encoding == "utf-16":
             # No mark: the first character of a document is "<".
@@ -113,7 +115,7 @@ def _as_utf8(body: bytes, charset: str | None) -> bytes:
     try:
         return body.decode(encoding).encode()
     except UnicodeError as error:
-        raise malformed(f"the message is no {encoding} text") from error
+        raise MalformedMessage(f"the message is no {encoding} text") from error
 
 
 def _refuse_doctype(body: bytes) -> None:
@@ -129,9 +131,9 @@ def _refuse_doctype(body: bytes) -> None:
         elif at == 0 and body.startswith((b"<?xml ", b"<?xml\t", b"<?xml\r", b"<?xml\n")):
             end = body.find(b"?>") + 2
         elif body.startswith(b"<!", at):
-            raise malformed("a message must not have a document type")
+            raise MalformedMessage("a message must not have a document type")
         elif body.startswith(b"<?", at):
-            raise malformed("a message must not have processing instructions")
+            raise MalformedMessage("a message must not have processing instructions")
         else:
             return
         if end <= at:
@@ -152,7 +154,7 @@ def _has_many_attributes(body: bytes) -> bool:
     return body.count(b"=") > MAX_ATTRIBUTES and len(_ATTRIBUTE.findall(body)) > MAX_ATTRIBUTES
 
 
-def _new_parser() -> etree.XMLParser:
+def _new_parser(*, huge: bool = False) -> etree.XMLParser:
     # Entities are refused with the document type. Comments are dropped, so that text on both sides of one
     # is one text; processing instructions are kept, so that they can be refused.
     return etree.XMLParser(
@@ -162,7 +164,7 @@ def _new_parser() -> etree.XMLParser:
         dtd_validation=False,
         attribute_defaults=False,
         no_network=True,
-        huge_tree=False,
+        huge_tree=huge,
         recover=False,
         remove_comments=True,
         remove_pis=False,
@@ -174,9 +176,9 @@ def _parse(body: bytes, parser: etree.XMLParser) -> Element:
     try:
         return etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
-        raise malformed(f"the message is no well-formed XML: {error.msg}") from error
+        raise MalformedMessage(f"the message is no well-formed XML: {error.msg}") from error
     except ValueError as error:
-        raise malformed("the message is no well-formed XML") from error
+        raise MalformedMessage("the message is no well-formed XML") from error
 
 
 def _parse_apart(body: bytes) -> Element:
@@ -184,7 +186,7 @@ def _parse_apart(body: bytes) -> Element:
 
     def work() -> None:
         try:
-            results.append(_parse(body, _new_parser()))
+            results.append(_parse(body, _new_parser(huge=len(body) > _LONGEST_TEXT)))
         except Exception as error:
             results.append(error)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gateway.contract.shapes import Kind, Member, Shape
-from gateway.domain.errors import Problem, ValidationFailed
+from gateway.domain.errors import Problem
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
@@ -30,16 +30,15 @@ class QueryReader:
         self._members = {member.wire: member for member in shape.members} if shape else {}
         self._ignored = tuple(ignored)
 
-    def read(self, raw: bytes) -> dict[str, Any]:
+    def read(self, raw: bytes, problems: list[Problem]) -> dict[str, Any]:
         """The parameters by name: lists for lists, and text where a value is not what its member wants.
 
-        Unknown parameters are handed on where the operation has a query, so that validation names them
-        together with all else. Raises ValidationFailed for them elsewhere, and for parameters that are given
-        twice though they are no lists, or are no UTF-8 in percent-encoding.
+        Unknown parameters are handed on where the operation has a query, so that validation names them.
+        Elsewhere they are added to `problems`, and so are parameters that are given twice though they are no
+        lists, or are no UTF-8 in percent-encoding.
         """
         values: dict[str, Any] = {}
         unknown: dict[str, str] = {}
-        problems: list[Problem] = []
         for piece in raw.split(b"&"):
             if not piece:
                 continue
@@ -62,10 +61,10 @@ class QueryReader:
                 problems.append(Problem(("query", member.wire), "must be given only once"))
             else:
                 values[member.wire] = _READERS[member.kind](texts[0])
-        if problems or (unknown and not self._members):
-            problems += [Problem(("query", name), "is not known here") for name in unknown]
-            raise ValidationFailed("the query string is not valid", problems=dict.fromkeys(problems))
-        return values | unknown
+        if self._members:
+            return values | unknown
+        problems += [Problem(("query", name), "is not known here") for name in unknown]
+        return values
 
 
 def decode(raw: bytes) -> str | None:
@@ -78,13 +77,18 @@ def decode(raw: bytes) -> str | None:
         return None
 
 
+def separates(member: Member) -> bool:
+    """Whether a comma separates the values of a list even when it is encoded."""
+    return member.many and (member.kind is Kind.WORD or member.wire in _TYPE_LISTS)
+
+
 def _texts(member: Member, raw: bytes) -> list[str] | None:
     """The values in one occurrence of a parameter: a list's are separated by commas, as they came."""
     pieces = [decode(piece) for piece in (raw.split(b",") if member.many else [raw])]
     texts = [piece for piece in pieces if piece is not None]
     if len(texts) < len(pieces):
         return None
-    if member.many and (member.kind is Kind.WORD or member.wire in _TYPE_LISTS):
+    if separates(member):
         texts = ",".join(texts).split(",")
     return [text.strip() for text in texts] if len(texts) > 1 else texts
 

@@ -1,0 +1,63 @@
+"""Deleted results and log entries: gone at once, and their room is freed step by step."""
+
+from typing import Any
+
+from gateway.domain.executor import Exited
+from tests.house import TestHouse
+
+RESULTS = [{"businessPartnerId": "p", "status": "OK"}] * 600
+
+
+async def a_job_with_results(house: TestHouse, **members: Any) -> str:
+    job = await house.start(resultStorageId="s", **members)
+    await house.call("writeJobResults", jobId=job.id, results={"storageId": "s", "results": RESULTS})
+    return job.id
+
+
+async def rows(house: TestHouse, table: str) -> int:
+    """How many rows still take up room."""
+    store: Any = house.house.store
+    return int(store._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+async def pruned(house: TestHouse) -> list[float | None]:
+    """Ticks until there is nothing left to do; what each returned."""
+    pauses: list[float | None] = []
+    while not pauses or pauses[-1] != 1.0:
+        pauses.append(await house.engine.pruner.tick())
+    return pauses
+
+
+async def test_results_of_an_expired_job_go_in_small_steps(house: TestHouse) -> None:
+    job = await a_job_with_results(house, expiresAt="2026-11-23T13:00:00Z")
+    kept = await a_job_with_results(house)
+    await house.tick()
+    await house.end(job, Exited(exit_code=0))
+    assert await pruned(house) == [1.0]
+    house.clock.advance(3600)
+    pauses = await pruned(house)
+    assert (await house.call("listStorageResults", storageId="s")).total == 600
+    assert (await rows(house, "results"), await rows(house, "result_runs")) == (600, 1)
+    assert len(pauses) == 4
+    assert all(pause is not None and pause < 0.1 for pause in pauses[:-1])
+    query = {"storageId": "s"}
+    assert (await house.call("listJobRunResults", jobId=kept, query=query)).total == 600
+
+
+async def test_deleted_log_entries_go_in_small_steps(house: TestHouse) -> None:
+    log = {"storageId": "s", "processingLogId": "OVERLAP_LOG"}
+    await house.call("writeProcessingLogData", **log, entries={"entries": RESULTS})
+    await house.call("deleteProcessingLogData", **log, query={"businessPartnerId": ["p"]})
+    assert (await house.call("listProcessingLogData", **log)).total == 0
+    assert await rows(house, "log_entries") == 600
+    await pruned(house)
+    assert (await rows(house, "log_entries"), await rows(house, "log_removals")) == (0, 0)
+
+
+async def test_results_that_were_deleted_go_though_their_job_stays(house: TestHouse) -> None:
+    job = await a_job_with_results(house)
+    await house.call("deleteJobResults", jobId=job)
+    await house.call("writeJobResults", jobId=job, results={"storageId": "s", "results": [RESULTS[0]]})
+    await pruned(house)
+    assert await rows(house, "results") == 1
+    assert [value.id for value in (await house.call("listStorageResults", storageId="s")).values] == ["601"]
