@@ -37,8 +37,13 @@ class Readiness:
         return None if self.ready else "the gateway starts or stops"
 
 
-async def build_house(store: JobStore, settings: Settings, folder: DataFolder, listener: Listener) -> House:
-    """The domain with its parts. The store is open. Raises Refusal when a setting cannot be obeyed."""
+async def build_house(
+    store: JobStore, settings: Settings, folder: DataFolder, listener: Listener, *, open_files: int
+) -> House:
+    """The domain with its parts. The store is open. Raises Refusal when a setting cannot be obeyed.
+
+    `open_files`: how many files a job may have open, however many the gateway itself may.
+    """
     catalogue = read_catalogue(settings.catalogue)
     try:
         executor = ProcessExecutor(
@@ -46,6 +51,7 @@ async def build_house(store: JobStore, settings: Settings, folder: DataFolder, l
             default_path=settings.job_path,
             user=settings.job_user,
             output_limit_bytes=settings.output_limit_bytes,
+            open_files=open_files,
         )
     except ValueError as error:
         raise Refusal(f"setting {error}") from None

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refusal when the gateway cannot start."""
     _check_user(settings)
-    _raise_file_limit()
+    open_files = _raise_file_limit()
     folder = DataFolder(settings.data)
     folder.make(passing_group=_job_group(settings))
     folder.lock()
@@ -40,19 +40,19 @@ def serve(settings: Settings) -> None:
             closing(Listener(settings.host, settings.port)) as listener,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_run(settings, folder, listener))
+            runner.run(_run(settings, folder, listener, open_files))
     finally:
         folder.release()
 
 
-async def _run(settings: Settings, folder: DataFolder, listener: Listener) -> None:
+async def _run(settings: Settings, folder: DataFolder, listener: Listener, open_files: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = build_store(folder)
     await open_store(store)
     try:
-        house = await build_house(store, settings, folder, listener)
+        house = await build_house(store, settings, folder, listener, open_files=open_files)
         await prepare_keys(house, settings, listener)
         readiness = Readiness()
         app = build_app(house, settings, listener, readiness)
@@ -110,8 +110,9 @@ def _job_group(settings: Settings) -> int | None:
     return None if user.pw_uid == os.geteuid() else user.pw_gid
 
 
-def _raise_file_limit() -> None:
-    """Allow as many open connections as the system does."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _raise_file_limit() -> int:
+    """Allow as many open connections as the system does; the limit from before, which jobs get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
