@@ -4,10 +4,14 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.domain.errors import BadRequest
+from gateway.http.problem import problem_response
 from gateway.listener import Listener, refusal_of
 
 FINISH_SECONDS = 10
@@ -15,6 +19,22 @@ FINISH_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
 TICK_SECONDS = 1.0
 """How often the Date header is renewed."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """Reads HTTP. What it cannot read never comes to the application, and is a problem all the same."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words tell less
+        """Answer and hang up."""
+        request_id = token_hex(16)
+        response = problem_response(
+            BadRequest("this is no HTTP request, or its address is longer than 65535 bytes"),
+            request_id,
+            headers={"x-request-id": request_id, "connection": "close"},
+        )
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in response.raw_headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.close()
 
 
 class WebServer(uvicorn.Server):
@@ -25,7 +45,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -4,7 +4,7 @@ import re
 from base64 import encodebytes
 from shlex import quote
 
-from gateway.translate.rest_message import JSON, RestRequest
+from gateway.translate.rest_message import RestRequest
 
 _DOTS = re.compile(r"/\.\.?(?:[/?]|$)")
 
@@ -24,8 +24,8 @@ def curl_command(request: RestRequest, base_url: str) -> str:
     if request.body is None:
         return " \\\n  ".join(words)
     words.append("--data-binary @-")
-    if request.content_type == JSON:
-        # A line that is the delimiter alone is no JSON.
+    if not request.raw:
+        # A line break more or less means nothing in JSON, and no line of it is the delimiter alone.
         return " \\\n  ".join(words) + f" <<'JSON'\n{request.body.decode()}\nJSON"
     text = encodebytes(request.body).decode()
     return f"base64 --decode <<'BASE64' | {' '.join(words)}\n{text}BASE64"

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.model import KEEPING, Maybe, Model
 from gateway.domain.scalars import (
+    LINE_CHARS,
     Bytes,
     Count,
     Flag,
@@ -19,6 +20,7 @@ from gateway.domain.scalars import (
     Line,
     Name,
     Number,
+    Published,
     ShortName,
     Text,
     Uri,
@@ -40,7 +42,7 @@ def _check_variable_name(name: str) -> str:
 class EnvironmentVariable(Model):
     """A variable in the environment of the job's process."""
 
-    name: Annotated[Name, AfterValidator(_check_variable_name)]
+    name: Annotated[Name, AfterValidator(_check_variable_name), Published(pattern=f"^{LINE_CHARS[:-1]}=]+$")]
     """Name, without '='. Names that start with JOB_ or JOBS_ belong to the gateway."""
     value: Maybe[Annotated[Text, Limits(max_length=32768)]] = None
     """Value; a missing one is the empty text. The value of a secret is shown as three asterisks."""
@@ -79,7 +81,12 @@ class Volume(Model):
 
     name: Name
     """Name of the volume within the job."""
-    mount_path: Annotated[Line, Limits(min_length=1, max_length=255), AfterValidator(_check_mount_path)]
+    mount_path: Annotated[
+        Line,
+        Limits(min_length=1, max_length=255),
+        AfterValidator(_check_mount_path),
+        Published(pattern=f"^/{LINE_CHARS}+$"),
+    ]
     """Where the container sees it: an absolute path, unique within the job."""
     source: Name
     """Name of an entry of the operator's setting VOLUMES; never a path of the host."""
@@ -217,8 +224,8 @@ def _check_file_name(name: str) -> str:
     return name
 
 
-FileName = Annotated[Name, AfterValidator(_check_file_name)]
-MediaType = Annotated[Name, AfterValidator(_check_media_type)]
+FileName = Annotated[Name, AfterValidator(_check_file_name), Published(pattern=rf"^{LINE_CHARS[:-1]}/\\]+$")]
+MediaType = Annotated[Name, AfterValidator(_check_media_type), Published(pattern=f"^{_MEDIA_TYPE.pattern}$")]
 
 
 class AttachmentLink(Model):

@@ -7,6 +7,7 @@ from pydantic import ValidationInfo, field_validator
 from gateway.domain.model import Maybe, Model
 from gateway.domain.results import (
     MAX_RECORDS,
+    NAMES_A_RECORD,
     EntryId,
     RecordIds,
     ResultLimit,
@@ -33,6 +34,8 @@ class ProcessingLogEntryWrite(Model):
     """What was found about one record, which is known by `businessPartnerId`, or else by `dataSourceId` and
     `externalId`.
     """
+
+    model_config = NAMES_A_RECORD
 
     job_id: Maybe[ToldJobId] = None
     """The job that found it, as the writer says; it is not looked up."""

@@ -9,6 +9,7 @@ from gateway.domain.job import Job, JobEvent
 from gateway.domain.model import Maybe, Model
 from gateway.domain.parts import JobTypeSearchResult
 from gateway.domain.scalars import (
+    LINE_CHARS,
     Count,
     Cursor,
     Flag,
@@ -20,6 +21,7 @@ from gateway.domain.scalars import (
     Limits,
     Line,
     Name,
+    Published,
     ShortName,
     Text,
 )
@@ -53,7 +55,12 @@ def _check_label(label: str) -> str:
 
 
 SearchText = Annotated[Text, Limits(max_length=250), AfterValidator(_check_words)]
-LabelFilter = Annotated[Line, Limits(min_length=1, max_length=384), AfterValidator(_check_label)]
+LabelFilter = Annotated[
+    Line,
+    Limits(min_length=1, max_length=384),
+    AfterValidator(_check_label),
+    Published(pattern=f"^{LINE_CHARS}*={LINE_CHARS}*$"),
+]
 
 
 class JobQuery(Model):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.model import Maybe, Model
@@ -28,10 +28,20 @@ RecordIds = Annotated[tuple[Name, ...], Limits(max_length=500)]
 EntryId = Annotated[Line, Limits(min_length=1, max_length=19)]
 
 
+NAMES_A_RECORD = ConfigDict(
+    json_schema_extra={
+        "anyOf": [{"required": ["businessPartnerId"]}, {"required": ["dataSourceId", "externalId"]}]
+    }
+)
+"""What `check_record` checks, for the published schema."""
+
+
 class JobResultWrite(Model):
     """The result of one record, which is known by `businessPartnerId`, or else by `dataSourceId` and
     `externalId`.
     """
+
+    model_config = NAMES_A_RECORD
 
     business_partner_id: Maybe[Name] = None
     """Id of the business partner."""
@@ -170,6 +180,15 @@ class JobResultPage(Model):
 
 class LastResultSelection(Model):
     """The records whose newest results are wanted, 1 to 1000 ids in all."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["businessPartnerIds"], "properties": {"businessPartnerIds": {"minItems": 1}}},
+                {"required": ["externalIds"], "properties": {"externalIds": {"minItems": 1}}},
+            ]
+        }
+    )
 
     storage_id: Ident
     """The storage."""

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     GetPydanticSchema,
     PlainSerializer,
     StringConstraints,
@@ -63,6 +64,16 @@ class Limits:
         return items
 
 
+class Published:
+    """What the published JSON schema of a type says beside its limits, about what a function checks."""
+
+    def __init__(self, **schema: Any) -> None:
+        self.schema = schema
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), **self.schema}
+
+
 def _refuse_char(found: "re.Match[str]") -> PydanticCustomError:
     return PydanticCustomError(
         "forbidden_character",
@@ -83,10 +94,14 @@ def _check_line(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_check_text)]
+# The characters above as ECMA-262 says them; lone surrogates cannot be said.
+_XML_CHARS = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]"
+LINE_CHARS = r"[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]"
+
+Text = Annotated[str, AfterValidator(_check_text), Published(pattern=f"^{_XML_CHARS}*$")]
 """Text that XML 1.0 can carry; line breaks and tabs are allowed."""
 
-Line = Annotated[str, AfterValidator(_check_line)]
+Line = Annotated[str, AfterValidator(_check_line), Published(pattern=f"^{LINE_CHARS}*$")]
 """One line of text."""
 
 Name = Annotated[Line, Limits(min_length=1, max_length=255)]
@@ -171,7 +186,7 @@ Number = Annotated[
     Decimal,
     GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(_read_decimal)),
     PlainSerializer(lambda number: NUMBER_MARK + decimal_text(number), when_used="json"),
-    WithJsonSchema({"type": "number"}),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": -(10**15), "exclusiveMaximum": 10**15}),
 ]
 """A decimal: read from its text, rounded to 9 digits after the point, at most 15 before it."""
 

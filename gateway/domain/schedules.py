@@ -28,10 +28,14 @@ from gateway.domain.scalars import (
     Line,
     Message,
     Name,
+    Published,
 )
 from gateway.domain.words import MisfirePolicy, OverlapPolicy, ScheduledJobField
 
-CronExpression = Annotated[Line, Limits(min_length=1, max_length=255)]
+CronExpression = Annotated[
+    Line, Limits(min_length=1, max_length=255), Published(examples=["0 3 * * MON-FRI", "@daily"])
+]
+TimeZone = Annotated[Name, Published(examples=["Europe/Berlin"])]
 
 
 NEVER_IN_TEMPLATE = {"not_before": "notBefore", "expires_at": "expiresAt"}
@@ -74,7 +78,7 @@ class ScheduledJobCreate(Model):
     and steps, `L`, `LW`, `5L` and `MON#2` for last and nth days; or @yearly, @annually, @monthly, @weekly,
     @daily, @midnight, @hourly. Sunday is 0 and 7. If the day of the month and the day of the week are both
     restricted, either is enough."""
-    time_zone: Maybe[Name] = None
+    time_zone: Maybe[TimeZone] = None
     """The IANA time zone that the expression is read in. Default UTC."""
     start_at: Maybe[Instant] = None
     """Due times before this instant do not count."""
@@ -173,7 +177,7 @@ class ScheduledJobFields(Patch):
     """The new client."""
     cron_expression: Maybe[CronExpression] = None
     """The new expression."""
-    time_zone: Maybe[Name] = None
+    time_zone: Maybe[TimeZone] = None
     """The new time zone."""
     start_at: Maybe[Instant] = None
     """The new first due time."""

@@ -128,7 +128,8 @@ class OperationsRoute(BaseRoute):
         raw_query: bytes = http.scope["query_string"]
         problems: list[Problem] = []
         query = binding.query.read(raw_query, problems) if raw_query else {}
-        if raw_query and binding.has_query:
+        # Without a query string, what is missing in it is named as well.
+        if binding.has_query and (raw_query or binding.operation.query_required):
             parts["query"] = query
         if binding.raw_body and binding.body:
             # It is read later, in pieces.

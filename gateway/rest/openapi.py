@@ -54,6 +54,7 @@ def document(public_url: str | None = None) -> dict[str, Any]:
             "schemas": component_schemas(OPERATIONS),
             "parameters": PARAMETERS,
             "headers": HEADERS,
+            "links": _links(),
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
@@ -180,14 +181,31 @@ def _replies(operation: Operation) -> Schema:
         reply["content"] = {JSON: {"schema": ref(operation.reply.model)}}
     if shown := shown_by(operation, OPERATIONS):
         reply["headers"] |= _header_refs("Location")
-        parameters = {part.name: f"$request.path.{part.name}" for part in shown.path}
-        parameters[shown.path[-1].name] = "$response.body#/id"
-        reply["links"] = {shown.name: {"operationId": shown.name, "parameters": parameters}}
+        names = [other.name for other in OPERATIONS if _goes_on_from(shown, other)]
+        reply["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in names}
     replies = {str(operation.http.status): reply}
     if operation.http.method == "GET" and is_tagged(operation):
         headers_kept = _header_refs("X-Request-Id", "ETag")
         replies["304"] = {"description": "The caller has this version already.", "headers": headers_kept}
     return replies
+
+
+def _goes_on_from(shown: Operation, other: Operation) -> bool:
+    """Whether an operation can be called with what is known of the new thing that `shown` shows."""
+    return bool(other.path) and other.path == shown.path
+
+
+def _links() -> dict[str, Schema]:
+    """How operations are called about what another one has created, by their names."""
+    found: dict[str, Schema] = {}
+    for creator in OPERATIONS:
+        shown = shown_by(creator, OPERATIONS)
+        for other in OPERATIONS:
+            if shown and _goes_on_from(shown, other):
+                parameters = {part.name: f"$request.path.{part.name}" for part in other.path}
+                parameters[other.path[-1].name] = "$response.body#/id"
+                found[other.name] = {"operationId": other.name, "parameters": parameters}
+    return found
 
 
 def _raw_replies(operation: Operation) -> Schema:

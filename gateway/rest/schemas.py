@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from gateway.contract.operation import Operation
 from gateway.contract.shapes import Kind, Member, models_of, shape_of
@@ -37,6 +38,9 @@ _BOUNDS = {
 }
 
 
+_CHECKED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "examples")
+
+
 def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     """All models and enumerations that the bodies and replies of operations are made of, and Problem."""
     operations = tuple(operations)
@@ -49,8 +53,7 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
             if issubclass(member.type, Word):
                 words[member.type.__name__] = _word_schema(member.type)
     models = {
-        model.__name__: _model_schema(model, asked=model in asked, told=model in told)
-        for model in dict.fromkeys([*asked, *told])
+        model.__name__: _model_schema(model, asked=model in asked) for model in dict.fromkeys([*asked, *told])
     }
     return dict(sorted({**models, **words}.items())) | {"Problem": _PROBLEM}
 
@@ -65,8 +68,8 @@ def member_schema(model: type[Model], member: Member) -> Schema:
     field = model.model_fields[member.name]
     schema = ref(member.type) if member.kind in (Kind.WORD, Kind.MODEL) else dict(_KINDS[member.kind])
     schema |= {_BOUNDS[name]: _plain(limit) for name, limit in member.bounds}
-    if member.kind is Kind.DECIMAL:
-        schema |= _decimal_limits(model, member)
+    if member.kind in (Kind.TEXT, Kind.DECIMAL):
+        schema = schema | _checked_by_functions(field) | schema
     if member.many:
         schema = {"type": "array", "items": schema}
         schema |= {f"{name.partition('_')[0]}Items": limit for name, limit in member.list_bounds}
@@ -86,7 +89,7 @@ def member_schema(model: type[Model], member: Member) -> Schema:
     return schema | {"description": member.documentation}
 
 
-def _model_schema(model: type[Model], *, asked: bool, told: bool) -> Schema:
+def _model_schema(model: type[Model], *, asked: bool) -> Schema:
     shape = shape_of(model)
     schema: Schema = {
         "type": "object",
@@ -97,9 +100,11 @@ def _model_schema(model: type[Model], *, asked: bool, told: bool) -> Schema:
     required = [member.wire for member in shape.members if member.required or (member.many and not asked)]
     if required:
         schema["required"] = required
-    if not told:
+    if asked:
         schema["additionalProperties"] = False
-    return schema
+    # What holds between members.
+    extra = model.model_config.get("json_schema_extra")
+    return schema | (extra if isinstance(extra, dict) else {})
 
 
 def _word_schema(word: type[Word]) -> Schema:
@@ -107,10 +112,11 @@ def _word_schema(word: type[Word]) -> Schema:
     return {"type": "string", "enum": [str(item) for item in word], "description": "\n".join(lines)}
 
 
-def _decimal_limits(model: type[Model], member: Member) -> Schema:
-    """The limits of a decimal are checked by functions; its type tells them for the document."""
-    told = model.model_json_schema()["properties"][member.wire]
-    return {name: told[name] for name in ("minimum", "maximum") if name in told}
+def _checked_by_functions(field: FieldInfo) -> Schema:
+    """The limits of a scalar that functions check; its type tells them for the document."""
+    told = TypeAdapter(field.rebuild_annotation()).json_schema()
+    told = told.get("items", told)
+    return {name: told[name] for name in _CHECKED if name in told}
 
 
 def _is_unique_check(item: Any) -> bool:

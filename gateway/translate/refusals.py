@@ -1,6 +1,6 @@
 """Joins what is wrong with a message itself and what validation finds in it, so that all is told at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,17 +13,24 @@ from gateway.domain.errors import Problem, ValidationFailed
 def refused(operation: Operation, parts: Mapping[str, Any], problems: Iterable[Problem]) -> ValidationFailed:
     """The error of a request in which `problems` were found while it was read into `parts`.
 
-    What validation says of the same places goes without saying.
+    Where both found fault with one place, reading knows better. What lies in a list that validation refuses
+    as a whole goes without saying: it does not look into one either.
     """
-    found = list(dict.fromkeys(problems))
-    known = {problem.path for problem in found}
-    # Without a whole, validation would miss each of its parts.
-    if () not in known:
-        found += [problem for problem in _found_by_validation(operation, parts) if problem.path not in known]
+    read = dict.fromkeys(problems)
+    known = {problem.path for problem in read}
+    # Where nothing could be read, validation would miss each part.
+    validated = _found_by_validation(operation, parts) if parts or () not in known else ()
+    wholes = {problem.path for problem in validated}
+    found = [problem for problem in validated if problem.path not in known]
+    found += [problem for problem in read if not _lies_in_list(problem.path, wholes)]
     told = "1 wrong field" if len(found) == 1 else f"{len(found)} wrong fields"
     if len(found) > MOST_PROBLEMS:
         told += f", of which the first {MOST_PROBLEMS} are named"
     return ValidationFailed(f"the request has {told}", problems=found[:MOST_PROBLEMS])
+
+
+def _lies_in_list(path: tuple[str | int, ...], lists: Container[tuple[str | int, ...]]) -> bool:
+    return any(path[:place] in lists for place, step in enumerate(path) if isinstance(step, int))
 
 
 def _found_by_validation(operation: Operation, parts: Mapping[str, Any]) -> Iterable[Problem]:

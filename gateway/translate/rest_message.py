@@ -14,6 +14,8 @@ class RestRequest:
     content_type: str | None = None
     """The media type of the body; None = none was told, or there is no body."""
     body: bytes | None = None
+    raw: bool = False
+    """Whether the body is the bytes of a file, of which each counts."""
     file_name: str | None = None
     """The name in Content-Disposition, which goes with a body of bytes."""
     idempotency_key: str | None = None

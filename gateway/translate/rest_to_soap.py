@@ -122,7 +122,8 @@ def _query_and_body(
     operation: Operation, raw_query: str, message: RestRequest, problems: list[Problem]
 ) -> dict[str, Any]:
     query = QueryReader(operation.query_shape, _IGNORED).read(raw_query.encode(), problems)
-    parts: dict[str, Any] = {"query": query} if operation.query and query else {}
+    asked = operation.query is not None and bool(query or operation.query_required)
+    parts: dict[str, Any] = {"query": query} if asked else {}
     if operation.body is None:
         if message.body:
             raise BadRequest(f"{operation.name} takes no body, and this is none of its replies")

@@ -72,6 +72,7 @@ def _request(operation: Operation, header: HeaderValues, element: Element) -> Re
         target=f"{path}?{query_string}" if query_string else path,
         content_type=content_type,
         body=content,
+        raw=raw is not None,
         idempotency_key=_header_text(header.idempotency_key),
         if_version=header.if_version,
     )

@@ -140,7 +140,11 @@ class XmlReader:
             tag: Any = child.tag
             slot = slots.get(tag)
             if slot is None:
-                _refuse_unknown(child, problems)
+                name = _refuse_unknown(child, problems)
+                if name is not None:
+                    # So that validation, too, finds fault with the object: a check of the whole makes no
+                    # sense then.
+                    values.setdefault(name, _REFUSED)
                 continue
             position, wire, many, _, convert, reader, _ = slot
             if many:
@@ -171,11 +175,13 @@ class XmlReader:
                     inner = problems[index]
                     problems[index] = Problem((*path, *inner.path), inner.detail)
             else:
-                if len(child):
-                    problems.append(Problem(path, "must not contain elements"))
                 value = child.text or ""
                 if convert is not None:
                     value = convert(value)
+                if len(child):
+                    problems.append(Problem(path, "must not contain elements"))
+                    # No scalar takes it.
+                    value = {}
             if many:
                 items.append(value)
             else:
@@ -189,16 +195,18 @@ def reader_of(model: type[Model]) -> XmlReader:
     return XmlReader(model)
 
 
-def _refuse_unknown(child: Element, problems: list[Problem]) -> None:
+def _refuse_unknown(child: Element, problems: list[Problem]) -> str | None:
+    """The name of an element that is ours and unknown."""
     tag: Any = child.tag
     if not isinstance(tag, str):
         problems.append(Problem((), "must not contain processing instructions"))
-        return
+        return None
     name = etree.QName(child)
     if name.namespace == NAMESPACE:
         problems.append(Problem((name.localname,), "is not known here"))
-    else:
-        problems.append(Problem((name.localname,), f"must be in the namespace {NAMESPACE}"))
+        return name.localname
+    problems.append(Problem((name.localname,), f"must be in the namespace {NAMESPACE}"))
+    return None
 
 
 def _is_nil(child: Element, slot: _Slot, path: tuple[str | int, ...], problems: list[Problem]) -> bool:

@@ -1,6 +1,7 @@
 """The web server on a real socket: ready, serving, finishing what has begun."""
 
 import asyncio
+import json
 import socket
 from contextlib import asynccontextmanager
 
@@ -96,3 +97,21 @@ async def test_a_port_that_another_listens_on_meanwhile_is_refused():
     finally:
         other.close()
         listener.close()
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"nonsense", b"GET /" + b"x" * 70_000 + b" HTTP/1.1"], ids=["nonsense", "long"]
+)
+async def test_what_is_no_http_is_a_problem_as_well(request_line):
+    async with serving(show_scope) as run:
+        reader, writer = await asyncio.open_connection(run.listener.host, run.listener.port)
+        writer.write(request_line + b"\r\nHost: localhost\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    status, *headers = head.decode().split("\r\n")
+    problem = json.loads(body)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert "content-type: application/problem+json" in headers
+    assert f"x-request-id: {problem['requestId']}" in headers
+    assert (problem["technicalKey"], problem["code"]) == ("BAD_REQUEST", 40000000)
+    assert "65535 bytes" in problem["detail"]
