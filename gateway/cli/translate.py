@@ -3,9 +3,8 @@
 import re
 import sys
 from difflib import get_close_matches
-from email.message import Message
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 from lxml import etree
@@ -120,14 +119,12 @@ def _envelope(words: tuple[str, ...], headers: Headers, version: SoapVersion) ->
             raise click.UsageError("METHOD and PATH are needed, unless the JSON is a problem")
         return _indented(problem_to_soap(document, version))
     method, address = words[:2]
-    content = Message()
-    content["Content-Disposition"] = headers.get("content-disposition", "attachment")
     message = RestRequest(
         method=method.upper(),
         target=_target(address),
         content_type=headers.get("content-type"),
         body=_content(words[2]) if len(words) > 2 else None,
-        file_name=content.get_filename(),
+        file_name=_file_name(headers.get("content-disposition", "")),
         idempotency_key=idempotency_key_of(headers),
         if_version=_if_version(headers),
     )
@@ -148,6 +145,14 @@ def _target(address: str) -> str:
         parts = urlsplit(address)
         return parts.path + (f"?{parts.query}" if parts.query else "")
     return address.partition("#")[0]
+
+
+def _file_name(disposition: str) -> str | None:
+    """The name in Content-Disposition; of two the one in UTF-8 (RFC 6266 section 4.3)."""
+    if whole := re.search(r"filename\*=UTF-8''([^;\s]+)", disposition, re.IGNORECASE):
+        return unquote(whole[1])
+    plain = re.search(r'filename="([^"]*)"', disposition, re.IGNORECASE)
+    return plain[1] if plain else None
 
 
 def _raw(headers: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
