@@ -22,8 +22,9 @@ from gateway.rest.probes import openapi_routes, probe_routes
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
 from gateway.soap.door import soap_routes
+from gateway.store_choice import open_vault
 from gateway.stores.attachment_folder import AttachmentFolder
-from gateway.vault import KEY_BYTES, FileVault, KeyFileError, StoreSealer
+from gateway.vault import KEY_BYTES, StoreSealer
 
 
 class Readiness:
@@ -55,13 +56,6 @@ async def build_house(
         )
     except ValueError as error:
         raise Refusal(f"setting {error}") from None
-    try:
-        # A key file that the operator named is never made: a mistyped name would make a second key.
-        vault = FileVault(
-            settings.secret_key_file or folder.secret_key, make=settings.secret_key_file is None
-        )
-    except KeyFileError as error:
-        raise Refusal(str(error)) from None
     sealing_key = await store.write(
         lambda tx: tx.setting("sealing_key", lambda: secrets.token_bytes(KEY_BYTES))
     )
@@ -70,7 +64,7 @@ async def build_house(
         executor=executor,
         attachments=AttachmentFolder(folder.attachments),
         clock=SystemClock(),
-        vault=vault,
+        vault=open_vault(settings, folder),
         sealer=StoreSealer(sealing_key),
         catalogue=catalogue,
         policy=_policy(settings, listener),

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.contract.credentials import Credentials
 from gateway.contract.registry import OPERATIONS
-from gateway.contract.seam import Credentials, Request, Seam
+from gateway.contract.seam import Request, Seam
 from gateway.domain.call import IfMatch
 from gateway.domain.catalogue import Catalogue, JobType
 from gateway.domain.executor import AttemptKey

@@ -1,4 +1,6 @@
-"""`gateway keys`: makes, lists and revokes API keys, directly in the store, while a gateway serves or not."""
+"""`gateway keys`: makes, lists and revokes API keys and their shared secrets, directly in the store, while a
+gateway serves or not.
+"""
 
 import asyncio
 import getpass
@@ -15,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.cli.options import setting_options
 from gateway.clock import SystemClock
 from gateway.data_folder import DataFolder
+from gateway.domain.digests import new_digest_secret, vault_context
 from gateway.domain.errors import Conflict
 from gateway.domain.keys import DEFAULT_ORGANIZATION, is_valid, new_key
 from gateway.domain.ports import JobStore, JobWriter
@@ -25,7 +28,7 @@ from gateway.executors.process import ProcessExecutor
 from gateway.key_rules import check_shared_host, key_entry
 from gateway.refusal import Refusal
 from gateway.settings import Settings
-from gateway.store_choice import build_store, open_store
+from gateway.store_choice import build_store, open_store, open_vault
 
 T = TypeVar("T")
 
@@ -154,12 +157,11 @@ def revoke(settings: Settings, id: str) -> None:
     now = SystemClock().now()
 
     def save(store: JobWriter) -> str:
-        key = store.key(id)
-        if key is None:
-            raise click.ClickException(f"there is no key {id}; `gateway keys list` shows all")
+        key = _found(store, id)
         if key.revoked_at is not None:
             return f"key {id} ({key.name}) was revoked at {instant_text(key.revoked_at)} already"
         store.save_key(replace(key, revoked_at=now))
+        store.digests.save_secret(id, None)
         store.audit(key_entry("key.revoked", key, actor=_actor(), at=now))
         return f"key {id} ({key.name}) is revoked"
 
@@ -167,6 +169,42 @@ def revoke(settings: Settings, id: str) -> None:
         return await store.write(save)
 
     click.echo(_with_store(_existing(settings), work))
+
+
+@keys_group.command("digest")
+@click.argument("id")
+@click.option("--remove", is_flag=True, help="Take the shared secret away instead of making one.")
+@setting_options("data", "secret_key_file")
+def digest(settings: Settings, id: str, remove: bool) -> None:
+    """Make a shared secret for the key of this ID and print it, for clients that sign in over SOAP with a
+    WS-Security password digest: ID is their user name, the secret their password. It takes the place of the
+    one before; the key itself goes on as it is.
+    """
+    now = SystemClock().now()
+    folder = _existing(settings)
+    secret = new_digest_secret()
+    sealed = None if remove else open_vault(settings, folder).seal(secret, context=vault_context(id))
+
+    def save(store: JobWriter) -> None:
+        key = _found(store, id)
+        if not is_valid(key, now):
+            raise click.ClickException(f"key {id} ({key.name}) is no longer valid")
+        store.digests.save_secret(id, sealed)
+        action = "key.digest_removed" if remove else "key.digest_made"
+        store.audit(key_entry(action, key, actor=_actor(), at=now))
+
+    async def work(store: JobStore) -> None:
+        await store.write(save)
+
+    _with_store(folder, work)
+    click.echo(f"key {id} has no shared secret any more" if remove else secret)
+
+
+def _found(store: JobWriter, id: str) -> KeyRecord:
+    key = store.key(id)
+    if key is None:
+        raise click.ClickException(f"there is no key {id}; `gateway keys list` shows all")
+    return key
 
 
 def _existing(settings: Settings) -> DataFolder:

@@ -1,5 +1,5 @@
-"""Who a request comes from: the holder of a key, a running job with its token, or anyone on a gateway
-without keys.
+"""Who a request comes from: the holder of a key or of its shared secret, a running job with its token, or
+anyone on a gateway without keys.
 """
 
 import asyncio
@@ -7,11 +7,13 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gateway.contract.credentials import Credentials
 from gateway.domain.call import JOB_ACTOR, Caller
+from gateway.domain.digests import PasswordDigest, vault_context
 from gateway.domain.errors import JobsError, Unauthorized
 from gateway.domain.house import House
-from gateway.domain.keys import DEFAULT_ORGANIZATION, key_id, opens
-from gateway.domain.ports import JobWriter
+from gateway.domain.keys import DEFAULT_ORGANIZATION, is_valid, key_id, opens
+from gateway.domain.ports import JobReader, JobWriter, VaultError
 from gateway.domain.record import KeyRecord
 from gateway.domain.tokens import admits, attempt_of
 from gateway.domain.words import Role
@@ -24,15 +26,20 @@ _log = logging.getLogger("gateway.keys")
 
 
 class Authentication:
-    """Finds the caller behind a secret. Every call looks into the store, so a revoked key stops at once."""
+    """Finds who is behind credentials. Every call looks into the store, so a revoked key stops at once."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._touched: dict[str, datetime] = {}
         self._touching: set[asyncio.Task[None]] = set()
 
-    async def caller(self, secret: str | None) -> Caller:
+    async def caller(self, credentials: Credentials) -> Caller:
         """The caller. Raises Unauthorized."""
+        if credentials.validity is not None:
+            credentials.validity.check(self._house.clock.now())
+        if credentials.digest is not None:
+            return await self._sharer(credentials.digest)
+        secret = credentials.secret
         if secret is None:
             if await self._house.store.read(lambda tx: tx.has_keys()):
                 raise Unauthorized("a key is needed: X-API-KEY, Authorization: Bearer, or Basic")
@@ -58,6 +65,37 @@ class Authentication:
             raise Unauthorized("the key is not valid")
         self._touch(key, now)
         return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
+
+    async def _sharer(self, digest: PasswordDigest) -> Caller:
+        """Who knows the shared secret of a key. The nonce is used up, for good and for all workers, before
+        the caller is believed; that of a digest which proves nothing is not remembered, or strangers could
+        fill the store.
+        """
+        now = self._house.clock.now()
+
+        def look(tx: JobReader) -> tuple[KeyRecord | None, bytes | None]:
+            return tx.key(digest.key_id), tx.digests.secret(digest.key_id)
+
+        key, sealed = await self._house.store.read(look)
+        if key is None or not is_valid(key, now) or sealed is None or not self._proves(digest, sealed):
+            raise Unauthorized("the password digest is not valid")
+        digest.check_age(now)
+
+        def use(tx: JobWriter) -> bool:
+            return tx.digests.use_nonce(key.id, digest.nonce_hash, stale_at=digest.stale_at)
+
+        if not await self._house.store.write(use):
+            raise Unauthorized("the nonce was used before; each message needs one of its own")
+        self._touch(key, now)
+        return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
+
+    def _proves(self, digest: PasswordDigest, sealed: bytes) -> bool:
+        try:
+            secret = self._house.vault.open(sealed, context=vault_context(digest.key_id))
+        except VaultError as error:
+            _log.error("the shared secret of key %s cannot be read: %s", digest.key_id, error)
+            return False
+        return digest.proves(secret)
 
     def _touch(self, key: KeyRecord, now: datetime) -> None:
         """Note the use of a key, at most once a minute, without making the caller wait."""

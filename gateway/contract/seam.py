@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.contract.authentication import Authentication
+from gateway.contract.credentials import Credentials
 from gateway.contract.operation import Operation
 from gateway.domain.call import Call, Caller, IfMatch, Once
 from gateway.domain.errors import (
@@ -28,13 +29,6 @@ from gateway.domain.model import Model, dump
 from gateway.domain.words import CallProtocol
 
 _log = logging.getLogger("gateway.call")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """What a request proves its sender with: a key or a token, not checked yet; None = nothing."""
-
-    secret: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +82,7 @@ class Seam:
             _tell(operation, call.protocol, call.request_id, call.caller, outcome, began)
 
     async def _admit(self, operation: Operation, request: Request) -> Call:
-        caller = await self._authentication.caller(request.credentials.secret)
+        caller = await self._authentication.caller(request.credentials)
         if caller.attempt is not None and not operation.worker:
             raise Forbidden(f"a running job may not call {operation.name}")
         if not caller.role.covers(operation.role):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from gateway.domain.digest_store import DigestReader, DigestWriter
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.log_store import LogReader, LogWriter
 from gateway.domain.queries import JobQuery
@@ -46,6 +47,10 @@ class JobReader(Protocol):
     @property
     def logs(self) -> LogReader:
         """The processing logs."""
+
+    @property
+    def digests(self) -> DigestReader:
+        """Shared secrets of API keys, and used nonces."""
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -137,6 +142,10 @@ class JobWriter(JobReader, Protocol):
     @property
     def logs(self) -> LogWriter:
         """The processing logs."""
+
+    @property
+    def digests(self) -> DigestWriter:
+        """Shared secrets of API keys, and used nonces."""
 
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""

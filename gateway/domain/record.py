@@ -114,7 +114,7 @@ class AuditEntry:
     actor: str
     action: str
     """`job.deleted`, `job.expired`, `results.deleted`, `log_entries.deleted`, `scheduled_job.deleted`,
-    `key.created` or `key.revoked`.
+    `key.created`, `key.revoked`, `key.digest_made` or `key.digest_removed`.
     """
     subject: str
     """Id of the job, of the scheduled job or of the key; storage and log, with a slash between."""

@@ -5,7 +5,7 @@ import binascii
 
 from starlette.datastructures import Headers
 
-from gateway.contract.seam import Credentials
+from gateway.contract.credentials import Credentials
 
 UNREADABLE = Credentials(secret="")
 """Stands for credentials that cannot be read: they are no key, but not nothing either."""

@@ -5,8 +5,9 @@ from xml.sax.saxutils import quoteattr
 from gateway.domain.errors import JobsError, Unauthorized
 from gateway.soap.spyne_compat import Fault
 from gateway.translate import NAMESPACE
-from gateway.translate.envelope import NotUnderstood, VersionMismatch
+from gateway.translate.envelope import VersionMismatch
 from gateway.translate.fault import fault_text, service_fault_of
+from gateway.translate.header import NotUnderstood
 from gateway.translate.soap_versions import SOAP12, VERSIONS, SoapVersion
 
 # SOAP 1.1 section 4.4.1, SOAP 1.2 part 1 section 5.4.6: codes that say more than who can mend it.

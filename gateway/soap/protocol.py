@@ -1,5 +1,6 @@
 """Spyne's protocols with our own parse, reader, writer and faults, one per SOAP version."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +10,18 @@ from gateway.contract.operation import Operation
 from gateway.domain.call import Call
 from gateway.domain.content import Kept
 from gateway.domain.errors import MalformedMessage, UnknownOperation
-from gateway.soap.fault import JobsFault, fault_body, fault_headers, status_of
+from gateway.soap.fault import JobsFault, fault_body, status_of
 from gateway.soap.guard_schema import GuardSchema
+from gateway.soap.reply_header import reply_header
 from gateway.soap.spyne_compat import Soap11, Soap12
 from gateway.translate import NAMESPACE
-from gateway.translate.envelope import envelope_text, read_header, take_apart
+from gateway.translate.envelope import envelope_text, take_apart
+from gateway.translate.header import Block, blocks_of, read_blocks
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
 from gateway.translate.xml_parsing import MessageParser
 from gateway.translate.xml_reader import Element
 from gateway.translate.xml_request import read_request
-from gateway.translate.xml_writer import XmlWriter, escape
+from gateway.translate.xml_writer import XmlWriter
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Exchange:
     headers: Headers
     request_id: str
     call: Call | None = None
+    blocks: Sequence[Block] = ()
+    """The header blocks that are meant for us, whether they are right or not."""
     content: Kept | None = None
     """The bytes that belong into the reply; they are read while it is sent."""
 
@@ -54,7 +59,8 @@ class _JobsSoap:
         header, element = take_apart(ctx.in_document, self.version)
         if element.tag == f"{{{self.version.namespace}}}Fault":
             raise MalformedMessage("a Fault is no request")
-        ctx.in_header = read_header(header, self.version)
+        ctx.udc.blocks = blocks_of(header, self.version)
+        ctx.in_header = read_blocks(ctx.udc.blocks)
         ctx.in_body_doc = element
         ctx.method_request_string = element.tag
 
@@ -78,13 +84,14 @@ class _JobsSoap:
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:
         """Write the envelope of the reply or of the fault as text."""
         exchange: Exchange = ctx.udc
-        header = f'<requestId xmlns="{NAMESPACE}">{escape(exchange.request_id)}</requestId>'
         fault: JobsFault | None = ctx.out_error
+        operation: Operation | None = ctx.descriptor and ctx.descriptor.udd["operation"]
+        header = reply_header(exchange.request_id, exchange.blocks, self.version, operation, fault)
         if fault is not None:
-            header += fault_headers(fault, self.version)
             body = fault_body(fault, exchange.request_id, self.version)
         else:
-            body = self._reply(ctx.descriptor.udd["operation"], ctx.out_object[0])
+            assert operation is not None
+            body = self._reply(operation, ctx.out_object[0])
         ctx.out_document = envelope_text(self.version, header, body)
 
     def create_out_string(self, ctx: Any, _charset: str | None = None) -> None:

@@ -1,10 +1,13 @@
 """Drives Spyne from ASGI: one server per SOAP version, without threads."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from gateway.contract.credentials import Credentials
 from gateway.contract.operation import Operation
 from gateway.contract.seam import Request, Seam
 from gateway.domain.call import IfMatch
@@ -26,7 +29,7 @@ from gateway.soap.fault import JobsFault
 from gateway.soap.protocol import Exchange
 from gateway.soap.service import JobsApplication
 from gateway.soap.spyne_compat import MethodContext, ServerBase
-from gateway.translate.envelope import HeaderValues
+from gateway.translate.header import HeaderValues
 from gateway.translate.soap_versions import SoapVersion
 from gateway.translate.xml_parsing import MessageParser
 
@@ -102,7 +105,7 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         request = Request(
             protocol=CallProtocol.SOAP,
             request_id=exchange.request_id,
-            credentials=credentials_of(headers),
+            credentials=_credentials(header, headers),
             idempotency_key=_agreed(
                 "idempotencyKey", header.idempotency_key, idempotency_key_of(headers), "Idempotency-Key"
             ),
@@ -139,6 +142,14 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         return Download(
             content, filled(envelope, content), length=length_with(envelope, content), headers=headers
         )
+
+
+def _credentials(header: HeaderValues, headers: Headers) -> Credentials:
+    """Those of the message go before those of HTTP, which a proxy may use for its own ends."""
+    told = header.credentials
+    if told is None:
+        return credentials_of(headers)
+    return replace(credentials_of(headers), validity=told.validity) if told.names_nobody else told
 
 
 def _agreed(name: str, in_envelope: Any, in_http: Any, http_name: str) -> Any:

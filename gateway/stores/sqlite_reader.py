@@ -11,6 +11,7 @@ from gateway.domain.model import load
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
+from gateway.stores.sqlite_digests import SqliteDigestReader
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
 from gateway.stores.sqlite_lists import JobLists
 from gateway.stores.sqlite_logs import SqliteLogReader
@@ -29,6 +30,7 @@ class SqliteReader:
         self.results = SqliteResultReader(connection, queries)
         self.logs = SqliteLogReader(connection, queries)
         self.schedules = SqliteScheduleReader(connection, queries)
+        self.digests = SqliteDigestReader(connection, queries)
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""

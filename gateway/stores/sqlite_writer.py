@@ -12,6 +12,7 @@ from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
+from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_instants import to_number
 from gateway.stores.sqlite_logs import SqliteLogWriter
 from gateway.stores.sqlite_reader import SqliteReader
@@ -43,6 +44,7 @@ class SqliteWriter(SqliteReader):
         self.schedules: SqliteScheduleWriter = SqliteScheduleWriter(
             connection, queries, before_runs=self.finish, changed=self._schedule_changed
         )
+        self.digests: SqliteDigestWriter = SqliteDigestWriter(connection, queries)
         self.begin()
 
     def begin(self) -> None:

@@ -1,48 +1,16 @@
-"""Envelopes: puts them together, and takes them apart into header values and the one element of the body."""
+"""Envelopes: puts them together, and takes them apart into the header and the one element of the body."""
 
-import re
-from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
 
-from gateway.domain.errors import BadRequest, MalformedMessage, Problem, ValidationFailed
-from gateway.translate import NAMESPACE
+from gateway.domain.errors import MalformedMessage
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
-from gateway.translate.xml_parsing import refuse_depth
-from gateway.translate.xml_reader import Element
-
-_BLANKS = " \t\r\n"
-_IDEMPOTENCY_KEY = f"{{{NAMESPACE}}}idempotencyKey"
-_IF_VERSION = f"{{{NAMESPACE}}}ifVersion"
-UNDERSTOOD = frozenset({_IDEMPOTENCY_KEY, _IF_VERSION})
-
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
-_VERSION = re.compile(r"\+?0*[0-9]{1,19}")
+from gateway.translate.xml_reader import BLANKS, Element
 
 
 class VersionMismatch(MalformedMessage):
     """The envelope is not of the version that the message should have."""
-
-
-class NotUnderstood(BadRequest):
-    """Headers must be understood and are not; `headers` are their tags (namespace, local name)."""
-
-    def __init__(self, headers: tuple[tuple[str, str], ...]) -> None:
-        names = ", ".join(f"{{{namespace}}}{name}" for namespace, name in headers)
-        super().__init__(f"not understood, although it must be: {names}")
-        self.headers = headers
-
-
-@dataclass(frozen=True)
-class HeaderValues:
-    """What the header elements of ours say; None = not there."""
-
-    idempotency_key: str | None = None
-    if_version: int | None = None
-
-
-NO_HEADER = HeaderValues()
 
 
 def envelope_text(version: SoapVersion, header: str, body: str) -> str:
@@ -98,71 +66,6 @@ def take_apart(root: Element, version: SoapVersion) -> tuple[Element | None, Ele
     return header, body[0]
 
 
-def read_header(header: Element | None, version: SoapVersion) -> HeaderValues:
-    """The values of our header elements.
-
-    Raises NotUnderstood, and ValidationFailed when one of ours is wrong. Headers for other actors, and those
-    that need not be understood, do not matter.
-    """
-    if header is None or not len(header):
-        return NO_HEADER
-    refuse_depth(header)
-    not_understood: list[tuple[str, str]] = []
-    ours: dict[str, list[Element]] = {}
-    for entry in header:
-        tag: Any = entry.tag
-        if not isinstance(tag, str):
-            raise MalformedMessage("a message must not have processing instructions")
-        name = etree.QName(entry)
-        if name.namespace is None:
-            # SOAP 1.1 section 4.2.1, SOAP 1.2 part 1 section 5.2.1: header entries are qualified.
-            raise MalformedMessage(f"the header element '{name.localname}' has no namespace")
-        if not _is_for_us(entry, version):
-            continue
-        if tag in UNDERSTOOD:
-            ours.setdefault(name.localname, []).append(entry)
-        elif _must_understand(entry, version):
-            not_understood.append((name.namespace, name.localname))
-    if not_understood:
-        raise NotUnderstood(tuple(not_understood))
-    return _values(ours)
-
-
-def _values(ours: dict[str, list[Element]]) -> HeaderValues:
-    problems: list[Problem] = []
-    texts: dict[str, str] = {}
-    for name, entries in ours.items():
-        if len(entries) > 1:
-            problems.append(Problem((name,), "is given twice"))
-        elif len(entries[0]):
-            problems.append(Problem((name,), "must not contain elements"))
-        else:
-            texts[name] = entries[0].text or ""
-    key = texts.get("idempotencyKey")
-    if key is not None and not _KEY.fullmatch(key):
-        problems.append(Problem(("idempotencyKey",), "must be 1 to 255 printable ASCII characters"))
-    version = texts.get("ifVersion")
-    if version is not None:
-        version = version.strip(_BLANKS)
-        if not _VERSION.fullmatch(version) or int(version) >= 2**63:
-            problems.append(Problem(("ifVersion",), "must be a version, a whole number of 64 bits"))
-    if problems:
-        raise ValidationFailed("header elements are wrong", problems=problems)
-    return HeaderValues(key, int(version) if version is not None else None)
-
-
-def _is_for_us(entry: Element, version: SoapVersion) -> bool:
-    actor = entry.get(f"{{{version.namespace}}}{version.actor_attribute}", "")
-    return str(actor).strip(_BLANKS) in version.our_actors
-
-
-def _must_understand(entry: Element, version: SoapVersion) -> bool:
-    word = str(entry.get(f"{{{version.namespace}}}mustUnderstand", "0")).strip(_BLANKS)
-    if word not in version.true_words | version.false_words:
-        raise MalformedMessage(f"mustUnderstand cannot be '{word}'")
-    return word in version.true_words
-
-
 def _no_envelope(root: Element) -> MalformedMessage:
     name = etree.QName(root)
     if name.localname != "Envelope":
@@ -172,5 +75,5 @@ def _no_envelope(root: Element) -> MalformedMessage:
 
 def _refuse_text(element: Element, name: str) -> None:
     texts = [element.text, *(child.tail for child in element)]
-    if any(text and text.strip(_BLANKS) for text in texts):
+    if any(text and text.strip(BLANKS) for text in texts):
         raise MalformedMessage(f"{name} must not contain text")

@@ -1,7 +1,7 @@
 """Translates a message of SOAP into the message that says the same over REST (`gateway translate`).
 
-A request becomes a call, a reply the JSON of the reply, a fault a problem. Which of them it is, and in which
-version of SOAP, is seen from the envelope.
+A request becomes a call, a reply the JSON of the reply, a fault a problem. Which of them it is, and in
+which version of SOAP, is seen from the envelope. Who sends it is not translated.
 """
 
 import json
@@ -16,8 +16,9 @@ from gateway.domain.errors import ERRORS, MalformedMessage, Problem, UnknownOper
 from gateway.domain.model import STORED, Model, ModelT, dump
 from gateway.translate import NAMESPACE
 from gateway.translate.addresses import path_of
-from gateway.translate.envelope import HeaderValues, read_header, take_apart, version_of
+from gateway.translate.envelope import take_apart, version_of
 from gateway.translate.fault import ServiceFault
+from gateway.translate.header import HeaderValues, blocks_of, read_blocks
 from gateway.translate.problem import MEDIA_TYPE, as_sent, place_of, problem_document
 from gateway.translate.query_writer import write_query
 from gateway.translate.rest_message import JSON, RestReply, RestRequest
@@ -48,7 +49,7 @@ def to_rest(message: bytes) -> RestRequest | RestReply:
         return _reply(_REPLIES[tag], element)
     if tag not in _REQUESTS:
         raise UnknownOperation(f"there is no operation '{tag.replace(f'{{{NAMESPACE}}}', '')}'")
-    return _request(_REQUESTS[tag], read_header(header, version), element)
+    return _request(_REQUESTS[tag], read_blocks(blocks_of(header, version)), element)
 
 
 def _request(operation: Operation, header: HeaderValues, element: Element) -> RestRequest:

@@ -27,14 +27,15 @@ NIL = f"{{{XSI}}}nil"
 _TYPE = f"{{{XSI}}}type"
 _HREFS = frozenset({"href", "id"})
 
-_BLANKS = " \t\r\n"
+BLANKS = " \t\r\n"
 """XML 1.0 section 2.3: S. Python's own idea of a blank is wider."""
 
 _INTEGER = re.compile(r"[+-]?0*[0-9]{1,19}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_DATE_TIME = re.compile(
+DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+"""XML Schema part 2, section 3.2.7, for the years that the contract takes."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _DECIMAL_LENGTH = 400
 _REFUSED = ""
@@ -42,26 +43,26 @@ _REFUSED = ""
 
 
 def _integer(text: str) -> Any:
-    text = text.strip(_BLANKS)
+    text = text.strip(BLANKS)
     return int(text) if _INTEGER.fullmatch(text) else text
 
 
 def _decimal(text: str) -> Any:
-    text = text.strip(_BLANKS)
+    text = text.strip(BLANKS)
     return Decimal(text) if len(text) <= _DECIMAL_LENGTH and _DECIMAL.fullmatch(text) else text
 
 
 def _boolean(text: str) -> Any:
-    return _BOOLEANS.get(text.strip(_BLANKS), _REFUSED)
+    return _BOOLEANS.get(text.strip(BLANKS), _REFUSED)
 
 
 def _instant(text: str) -> str:
-    text = text.strip(_BLANKS)
-    return text if _DATE_TIME.fullmatch(text) else _REFUSED
+    text = text.strip(BLANKS)
+    return text if DATE_TIME.fullmatch(text) else _REFUSED
 
 
 def _word(text: str) -> str:
-    return text.strip(_BLANKS)
+    return text.strip(BLANKS)
 
 
 _CONVERT: dict[Kind, Callable[[str], Any] | None] = {
@@ -131,11 +132,11 @@ class XmlReader:
         last = -1
         slots = self._slots
         text = element.text
-        if text and text.strip(_BLANKS):
+        if text and text.strip(BLANKS):
             problems.append(Problem((), "must not contain text beside elements"))
         for child in element:
             tail = child.tail
-            if tail and tail.strip(_BLANKS):
+            if tail and tail.strip(BLANKS):
                 problems.append(Problem((), "must not contain text beside elements"))
             tag: Any = child.tag
             slot = slots.get(tag)
@@ -165,7 +166,7 @@ class XmlReader:
                     values[wire] = None
                 continue
             value: Any
-            if reader is not None and not len(child) and child.text and child.text.strip(_BLANKS):
+            if reader is not None and not len(child) and child.text and child.text.strip(BLANKS):
                 # Validation says that it must be an object.
                 value = child.text
             elif reader is not None:
@@ -213,7 +214,7 @@ def _is_nil(child: Element, slot: _Slot, path: tuple[str | int, ...], problems: 
     """Whether xsi:nil says that there is no value; every other attribute but a plain xsi:type is refused."""
     nil = False
     for name, value in child.items():
-        text = str(value).strip(_BLANKS)
+        text = str(value).strip(BLANKS)
         if name == NIL:
             if text not in _BOOLEANS:
                 problems.append(Problem(path, "xsi:nil must be true or false"))
