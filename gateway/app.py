@@ -12,6 +12,7 @@ from gateway.data_folder import DataFolder
 from gateway.domain.house import House, Policy
 from gateway.domain.ports import JobStore
 from gateway.executors.process import ProcessExecutor
+from gateway.http.forwarded import Forwarded
 from gateway.http.guard import Guard
 from gateway.http.request_id import RequestIds
 from gateway.listener import Listener
@@ -99,7 +100,7 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
     )
-    return RequestIds(guarded)
+    return RequestIds(Forwarded(guarded, trusted=settings.trusted_proxies))
 
 
 def _policy(settings: Settings, listener: Listener) -> Policy:

@@ -56,7 +56,7 @@ async def _run(settings: Settings, folder: DataFolder, listener: Listener, open_
         await prepare_keys(house, settings, listener)
         readiness = Readiness()
         app = build_app(house, settings, listener, readiness)
-        web = WebServer(app, listener, trusted_proxies=settings.trusted_proxies)
+        web = WebServer(app, listener)
 
         def ready() -> None:
             folder.tell_address(listener.local_url)

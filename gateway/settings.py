@@ -96,11 +96,13 @@ class Settings(BaseSettings):
     data: Path = Path("data")
     """Folder of everything that the gateway keeps: database, secret key, folders and output of jobs."""
     public_url: Url | None = None
-    """Address under which callers reach the gateway, when a proxy stands before it."""
+    """Address under which callers reach the gateway, when a proxy stands before it; goes before whatever
+    headers say."""
     allowed_hosts: Names = ()
     """Further host names that requests may name in `Host`."""
     trusted_proxies: Networks = ()
-    """Addresses or networks of proxies whose X-Forwarded headers are believed."""
+    """Addresses or networks of proxies whose Forwarded or X-Forwarded headers are believed. The proxy must
+    replace or extend what its clients send, and drop the headers that it does not write."""
     cors_origins: Origins = ()
     """Origins of web pages that may call the gateway from a browser."""
     ignored_query_parameters: Names = ("utm_*", "_")

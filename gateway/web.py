@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from secrets import token_hex
 
@@ -40,8 +40,7 @@ class _Protocol(HttpToolsProtocol):
 class WebServer(uvicorn.Server):
     """Serves one application on one socket."""
 
-    def __init__(self, app: ASGIApp, listener: Listener, *, trusted_proxies: Sequence[str] = ()) -> None:
-        """`trusted_proxies`: addresses and networks whose X-Forwarded-For and -Proto are believed."""
+    def __init__(self, app: ASGIApp, listener: Listener) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -53,8 +52,8 @@ class WebServer(uvicorn.Server):
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=FINISH_SECONDS,
-                proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies),
+                # Whom to believe is decided by gateway.http.forwarded.
+                proxy_headers=False,
             )
         )
         self._listener = listener

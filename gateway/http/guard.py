@@ -1,16 +1,14 @@
 """Keeps web pages of other sites, and names that were bent to this address, away from the gateway.
 
 Any page that a browser shows can make it send requests to a gateway that it can reach. Three rules stop
-that, on every path and for every method: the Host header must name this gateway, the page that sent the
-request must be the gateway's own, and a gateway without keys is not served through a proxy.
+that, on every path and for every method: the Host header must name this gateway, and so must the host that a
+trusted proxy forwards; the page that sent the request must be the gateway's own; and a gateway without keys
+is not served through a proxy.
 Who the caller is and what they may do is decided elsewhere.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache
 from inspect import isawaitable
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -18,11 +16,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import BadRequest, Forbidden, JobsError, MisdirectedRequest
+from gateway.http.forwarded import forwarded_host
+from gateway.http.host import bracketed, host_of, origin_of
 from gateway.http.problem import problem_response
 from gateway.http.request_id import request_id_of
-
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Repr-Digest, Retry-After, "
@@ -63,8 +60,8 @@ class Guard:
         self._hosts = frozenset(host for name in names if (host := host_of(name)) is not None)
         listening = listening_host.strip("[]")
         self._listening = host_of(f"[{listening}]" if ":" in listening else listening)
-        self._public_origin = _origin(f"{public.scheme}://{public.netloc}") if public else None
-        self._cors = frozenset(origin for name in cors_origins if (origin := _origin(name)) is not None)
+        self._public_origin = origin_of(f"{public.scheme}://{public.netloc}") if public else None
+        self._cors = frozenset(origin for name in cors_origins if (origin := origin_of(name)) is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with 400, 403 or 421."""
@@ -91,7 +88,7 @@ class Guard:
             await problem_response(error, request_id_of(headers))(scope, receive, send)
             return
         origin = headers.get("origin")
-        if origin is None or _origin(origin) not in self._cors:
+        if origin is None or origin_of(origin) not in self._cors:
             await self._app(scope, receive, self._varying(send) if self._cors else send)
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await _preflight()(scope, receive, self._varying(send, origin))
@@ -103,16 +100,24 @@ class Guard:
         if len(hosts) != 1:
             return BadRequest(f"a request has one Host header, not {len(hosts)}")
         given = hosts[0].decode("latin-1")
-        host = host_of(given)
-        if host is None:
+        if host_of(given) is None:
             return BadRequest("the Host header is no host")
+        # A page whose name was bent to this address may say of itself that it came through a proxy; its
+        # Host tells it apart all the same.
+        for name in (given, forwarded_host(scope)):
+            if name is not None and not self._is_ours(name, scope):
+                return MisdirectedRequest(f"this gateway is not called {name}; see the setting ALLOWED_HOSTS")
+        return None
+
+    def _is_ours(self, name: str, scope: Scope) -> bool:
+        host = host_of(name)
         if host in self._hosts or host == self._listening:
-            return None
+            return True
         # Behind 0.0.0.0 or ::, the address that this connection was made to.
         server = scope.get("server")
-        if not isinstance(host, str) and server and host == host_of(_bracketed(server[0])):
-            return None
-        return MisdirectedRequest(f"this gateway is not called {given}; see the setting ALLOWED_HOSTS")
+        if server is None or isinstance(host, str):
+            return False
+        return host == host_of(bracketed(server[0]))
 
     async def _check_proxy(self, headers: Headers) -> JobsError | None:
         proxied = [
@@ -130,12 +135,12 @@ class Guard:
     def _check_origin(self, scope: Scope, headers: Headers) -> JobsError | None:
         given = headers.getlist("origin")
         if given:
-            own = _origin(f"{scope['scheme']}://{headers['host']}")
+            own = origin_of(f"{scope['scheme']}://{forwarded_host(scope) or headers['host']}")
             for text in given:
-                origin = _origin(text)
+                origin = origin_of(text)
                 if origin is None or (origin not in self._cors and origin not in (own, self._public_origin)):
                     return Forbidden("pages of other origins may not call; see the setting CORS_ORIGINS")
-            if _origin(given[0]) in self._cors:
+            if origin_of(given[0]) in self._cors:
                 return None
         if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
             return Forbidden("pages of other sites may not call; see the setting CORS_ORIGINS")
@@ -155,44 +160,6 @@ class Guard:
             await send(message)
 
         return send_varying
-
-
-@lru_cache(maxsize=1024)
-def host_of(text: str) -> str | IPv4Address | IPv6Address | None:
-    """The host of a Host header without its port: an IP literal as such, a name in lower case.
-
-    None when it is no host. An IPv4 address inside an IPv6 one counts as itself.
-    """
-    found = _HOST.fullmatch(text.strip())
-    if not found or int(found[2] or 0) > 65535:
-        return None
-    host = found[1]
-    if host.startswith("["):
-        try:
-            address = IPv6Address(host[1:-1])
-        except ValueError:
-            return None
-        return address.ipv4_mapped or address
-    try:
-        return ip_address(host)
-    except ValueError:
-        return host.lower().removesuffix(".") or None
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
-
-
-@lru_cache(maxsize=1024)
-def _origin(text: str) -> tuple[str, str | IPv4Address | IPv6Address, str] | None:
-    """An origin as scheme, host and port (RFC 6454 section 4); None when it is none, such as `null`."""
-    scheme, colon, rest = text.strip().rstrip("/").partition("://")
-    host = host_of(rest)
-    if not colon or host is None:
-        return None
-    found = _HOST.fullmatch(rest)
-    port = found[2] if found and found[2] else _DEFAULT_PORTS.get(scheme.lower(), "")
-    return scheme.lower(), host, port
 
 
 def _preflight() -> Response:

@@ -39,7 +39,7 @@ _EVERYWHERE: tuple[type[JobsError], ...] = (
 
 
 def document(public_url: str | None = None) -> dict[str, Any]:
-    """The document; `public_url` is the address that callers use, without it the one they asked at."""
+    """The document; `public_url` is the address or the path that callers use, else the host they asked at."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         path = paths.setdefault(operation.http.path, {})

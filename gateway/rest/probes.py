@@ -1,12 +1,14 @@
 """The addresses that are no operations: probes for whoever runs the gateway, and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import ServiceUnavailable
+from gateway.http.forwarded import forwarded_prefix
 from gateway.http.needs_key import Doorkeeper, NeedsKey
 from gateway.http.page import Page
 from gateway.http.problem import problem_response
@@ -16,6 +18,8 @@ from gateway.rest.openapi import openapi_bytes
 OPENAPI_PATH = "/openapi.json"
 
 _RETRY_AFTER_SECONDS = 1
+_DOCUMENTS = 8
+"""How many are kept; they differ only in what trusted proxies have cut off from the path."""
 
 
 def probe_routes(ready: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
@@ -28,8 +32,24 @@ def openapi_routes(
     public_url: str | None = None, *, key_needed_by: Doorkeeper | None = None
 ) -> list[BaseRoute]:
     """`/openapi.json`, open to everyone, or to those whom the given seam admits."""
-    page = Page(lambda: openapi_bytes(public_url), "application/json")
-    return [Route(OPENAPI_PATH, NeedsKey(page, key_needed_by) if key_needed_by else page)]
+    document = _Document(public_url)
+    return [Route(OPENAPI_PATH, NeedsKey(document, key_needed_by) if key_needed_by else document)]
+
+
+class _Document:
+    """The OpenAPI document; the server that it names is relative to where it was found, or PUBLIC_URL."""
+
+    def __init__(self, public_url: str | None) -> None:
+        self._public_url = public_url
+        self._page = lru_cache(maxsize=_DOCUMENTS)(self._make)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._page(self._public_url or forwarded_prefix(scope))(scope, receive, send)
+
+    @staticmethod
+    def _make(server: str) -> Page:
+        headers = {"vary": "Accept-Encoding, X-Forwarded-Prefix"}
+        return Page(lambda: openapi_bytes(server or None), "application/json", headers)
 
 
 class _Readiness:

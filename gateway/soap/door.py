@@ -17,6 +17,7 @@ from gateway.domain.errors import JobsError, MethodNotAllowed, UnsupportedMediaT
 from gateway.domain.words import CallProtocol
 from gateway.http.body import read_body
 from gateway.http.credentials import credentials_of
+from gateway.http.forwarded import address_of, vary_of
 from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
 from gateway.soap.guard_schema import GuardSchema
@@ -146,9 +147,12 @@ class _Door:
         return page(self._operations, request.scope.get("root_path", "") + PATH)
 
     def _wsdl(self, request: HttpRequest, version: SoapVersion) -> Response:
-        base = self._public_url or f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
-        document = self._wsdls[version].at(base.rstrip("/") + PATH)
-        headers = {"cache-control": "no-store", "vary": "Host", "x-content-type-options": "nosniff"}
+        document = self._wsdls[version].at(address_of(request.scope, self._public_url) + PATH)
+        headers = {
+            "cache-control": "no-store",
+            "vary": vary_of(request.scope),
+            "x-content-type-options": "nosniff",
+        }
         return Response(document, headers=headers, media_type="text/xml; charset=utf-8")
 
 
