@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
@@ -21,7 +21,7 @@ from gateway.http.forwarded import address_of, vary_of
 from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
 from gateway.soap.guard_schema import GuardSchema
-from gateway.soap.page import page
+from gateway.soap.page import JobsPage
 from gateway.soap.protocol import Exchange, JobsSoap11, JobsSoap12
 from gateway.soap.service import JobsApplication, service_of
 from gateway.soap.transport import SoapServer
@@ -33,11 +33,6 @@ from gateway.translate.xml_writer import XmlWriter
 PATH = "/soap/v2/"
 _VERSION_OF = {version.media_type: version for version in VERSIONS}
 _ALLOW = "GET, HEAD, POST, OPTIONS"
-_PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
 
 
 def soap_routes(
@@ -96,6 +91,7 @@ class _Door:
         self._max_body_bytes = max_body_bytes
         self._docs_need_key = docs_need_key
         self._operations = operations
+        self._page = JobsPage(operations, path=PATH, max_body_bytes=max_body_bytes)
         self._servers: dict[SoapVersion, SoapServer] = {}
         self._wsdls: dict[SoapVersion, WsdlDocument] = {}
         parser = MessageParser()
@@ -111,12 +107,12 @@ class _Door:
         request = HttpRequest(scope, receive)
         request_id = request_id_of(request.headers)
         try:
-            response = await self._answer(request, request_id)
+            response: ASGIApp = await self._answer(request, request_id)
         except JobsError as error:
             response = _plain(error, request_id)
         await response(scope, receive, send)
 
-    async def _answer(self, request: HttpRequest, request_id: str) -> Response:
+    async def _answer(self, request: HttpRequest, request_id: str) -> ASGIApp:
         if request.method == "POST":
             version, charset = _media_type(request.headers)
             body = await read_body(request, self._max_body_bytes)
@@ -137,14 +133,11 @@ class _Door:
         asked = _wsdl_asked_for(request)
         if asked is not None:
             return self._wsdl(request, asked)
-        return HTMLResponse(self._page(request), headers=_PAGE_HEADERS)
+        return self._page.at(address_of(request.scope, self._public_url), vary_of(request.scope))
 
     def _reading(self) -> Operation:
         """An operation that every key may call."""
         return next(operation for operation in self._operations if operation.name == "getServiceInfo")
-
-    def _page(self, request: HttpRequest) -> str:
-        return page(self._operations, request.scope.get("root_path", "") + PATH)
 
     def _wsdl(self, request: HttpRequest, version: SoapVersion) -> Response:
         document = self._wsdls[version].at(address_of(request.scope, self._public_url) + PATH)

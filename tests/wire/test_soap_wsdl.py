@@ -312,17 +312,6 @@ async def test_the_address_follows_public_url() -> None:
     assert b'location="https://jobs.example.org/gateway/soap/v2/"' in reply.content
 
 
-async def test_there_is_a_page_for_people() -> None:
-    stand = Stand()
-    reply = await stand.http.get("/soap/v2/")
-    assert reply.headers["content-type"].startswith("text/html")
-    for name in NAMES:
-        assert f"<code>{name}</code>" in reply.text
-    assert 'href="/soap/v2/?wsdl"' in reply.text
-    assert 'href="/soap/v2/?wsdl=1.2"' in reply.text
-    assert (await stand.http.head("/soap/v2")).status_code == 200
-
-
 async def test_the_documents_may_need_a_key() -> None:
     stand = Stand(docs_need_key=True)
     assert (await stand.http.get("/soap/v2/?wsdl")).status_code == 200
