@@ -12,6 +12,7 @@ from gateway.domain.errors import MalformedMessage, UnknownOperation
 from gateway.soap.fault import JobsFault, fault_body, fault_headers, status_of
 from gateway.soap.guard_schema import GuardSchema
 from gateway.soap.spyne_compat import Soap11, Soap12
+from gateway.soap.xop import Package
 from gateway.translate import NAMESPACE
 from gateway.translate.envelope import envelope_text, read_header, take_apart
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
@@ -28,6 +29,8 @@ class Exchange:
     headers: Headers
     request_id: str
     call: Call | None = None
+    package: Package | None = None
+    """The XOP package that the request is; None = it is a plain envelope."""
     content: Kept | None = None
     """The bytes that belong into the reply; they are read while it is sent."""
 
@@ -72,7 +75,9 @@ class _JobsSoap:
         """Read the operation's element into the parts of the request. Raises ValidationFailed."""
         operation: Operation = ctx.descriptor.udd["operation"]
         element: Element = ctx.in_body_doc
-        parts = read_request(operation, element, self._guard.problems)
+        package: Package | None = ctx.udc.package
+        read = read_request if package is None else package.read_request
+        parts = read(operation, element, self._guard.problems)
         ctx.in_object = (parts,)
 
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:

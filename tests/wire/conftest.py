@@ -18,9 +18,11 @@ from gateway.http.request_id import RequestIds
 from gateway.rest.door import not_found, rest_routes
 from gateway.soap.door import soap_routes
 from tests.house import TestHouse, a_house
-from tests.wire.clients import Client, RestClient, SoapClient
+from tests.wire.clients import Client, RestClient, SoapClient, XopClient
 
 MAX_BODY_BYTES = 1_000_000
+DOORS_FOR_BYTES = ["REST", "SOAP 1.1", "SOAP 1.2", "MTOM 1.1", "MTOM 1.2"]
+"""What attachments go through."""
 
 
 @pytest.fixture
@@ -78,8 +80,15 @@ def soap(http: httpx.AsyncClient) -> SoapClient:
 @pytest.fixture(params=["REST", "SOAP 1.1", "SOAP 1.2"])
 def door(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Client:
     """Each door in turn."""
-    protocol, _, version = request.param.partition(" ")
-    return SoapClient(http, version) if protocol == "SOAP" else RestClient(http)
+    return client_of(request.param, http)
+
+
+def client_of(name: str, http: httpx.AsyncClient) -> Client:
+    """A client by its protocol and version, such as `SOAP 1.1`."""
+    protocol, _, version = name.partition(" ")
+    if protocol == "REST":
+        return RestClient(http)
+    return (XopClient if protocol == "MTOM" else SoapClient)(http, version)
 
 
 @pytest.fixture
