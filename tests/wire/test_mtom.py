@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
+from gateway.translate.xml_parsing import MessageParser
 from tests.house import TestHouse
 from tests.wire.clients import NS, RestClient, SoapClient
 from tests.wire.conftest import MAX_BODY_BYTES
@@ -212,6 +213,18 @@ async def test_a_package_may_come_byte_by_byte(post: Poster) -> None:
     reply = await post.send(Sent(*(bytes([byte]) for byte in body)))
     assert reply.status_code == 200, reply.text
     assert await post.kept() == [CONTENT]
+
+
+async def test_tags_of_packages_are_not_learned_since_each_has_its_own(
+    post: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[bytes] = []
+    monkeypatch.setattr(MessageParser, "learn", lambda _parser, body: learned.append(body))
+    assert (await post.add(post.root(), included(CONTENT))).status_code == 200
+    headers = {"content-type": post.version.content_type}
+    plain = post.adding("eA==")
+    assert (await post.http.post("/soap/v2/", content=plain, headers=headers)).status_code == 200
+    assert learned == [plain]
 
 
 async def test_a_content_longer_than_an_envelope_may_be_is_taken(post: Poster, house: TestHouse) -> None:
