@@ -113,6 +113,7 @@ def _policy(settings: Settings, listener: Listener) -> Policy:
         retention_days=settings.retention_days,
         allowed_images=settings.allowed_images,
         volumes=frozenset(settings.volumes),
+        features=("MTOM",),
         # Jobs run on this host: PUBLIC_URL may lead over a proxy that they cannot reach.
         api_url=listener.local_url,
         soap_url=listener.local_url + SOAP_PATH,

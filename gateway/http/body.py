@@ -1,5 +1,7 @@
 """Reads a request's body, never more of it than the limit."""
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.domain.errors import BadRequest, PayloadTooLarge
@@ -16,15 +18,21 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         raise _too_large(limit_bytes)
     pieces: list[bytes] = []
     size = 0
+    async for piece in body_pieces(request):
+        size += len(piece)
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def body_pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes in. Raises BadRequest when the sender goes away."""
     try:
         async for piece in request.stream():
-            size += len(piece)
-            if size > limit_bytes:
-                raise _too_large(limit_bytes)
-            pieces.append(piece)
+            yield piece
     except ClientDisconnect:
         raise BadRequest("the connection was closed before the body was complete") from None
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:

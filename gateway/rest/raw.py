@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from gateway.contract.operation import RawBody, RawReply
 from gateway.domain.content import Kept
-from gateway.domain.errors import BadRequest, Problem, UnsupportedMediaType, ValidationFailed
+from gateway.domain.errors import Problem, UnsupportedMediaType, ValidationFailed
+from gateway.http.body import body_pieces
 from gateway.http.download import Download
 from gateway.http.preconditions import none_match_tag
 from gateway.rest.ranges import NotSatisfiableError, wanted_part
@@ -45,13 +45,9 @@ class Incoming:
         announced = self._http.headers.get("content-length", "")
         return int(announced[:19]) if announced.isdecimal() else None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes in. Raises BadRequest when the sender goes away."""
-        try:
-            async for piece in self._http.stream():
-                yield piece
-        except ClientDisconnect:
-            raise BadRequest("the connection was closed before the body was complete") from None
+        return body_pieces(self._http)
 
 
 def raw_body(raw: RawBody, name: str, query: Mapping[str, Any], http: HttpRequest) -> dict[str, Any]:

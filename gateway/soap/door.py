@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
 from gateway.contract.seam import Request, Seam
-from gateway.domain.errors import JobsError, MethodNotAllowed, UnsupportedMediaType
+from gateway.domain.errors import JobsError, MalformedMessage, MethodNotAllowed, UnsupportedMediaType
 from gateway.domain.words import CallProtocol
-from gateway.http.body import read_body
+from gateway.http.body import body_pieces, read_body
 from gateway.http.credentials import credentials_of
 from gateway.http.forwarded import address_of, vary_of
+from gateway.http.media_type import name_of
 from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
 from gateway.soap.guard_schema import GuardSchema
@@ -26,6 +27,7 @@ from gateway.soap.protocol import Exchange, JobsSoap11, JobsSoap12
 from gateway.soap.service import JobsApplication, service_of
 from gateway.soap.transport import SoapServer
 from gateway.soap.wsdl import JobsDocuments, WsdlDocument, build
+from gateway.soap.xop import PackageType, open_package, package_type
 from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from gateway.translate.xml_parsing import MessageParser, encoding_of
 from gateway.translate.xml_writer import XmlWriter
@@ -114,7 +116,10 @@ class _Door:
 
     async def _answer(self, request: HttpRequest, request_id: str) -> ASGIApp:
         if request.method == "POST":
-            version, charset = _media_type(request.headers)
+            content_type = _content_type(request.headers)
+            if name_of(content_type).startswith("multipart/"):
+                return await self._answer_package(request, request_id, package_type(content_type))
+            version, charset = _served(content_type)
             body = await read_body(request, self._max_body_bytes)
             return await self._servers[version].serve(Exchange(request.headers, request_id), body, charset)
         if request.method == "OPTIONS":
@@ -134,6 +139,16 @@ class _Door:
         if asked is not None:
             return self._wsdl(request, asked)
         return self._page.at(address_of(request.scope, self._public_url), vary_of(request.scope))
+
+    async def _answer_package(self, request: HttpRequest, request_id: str, given: PackageType) -> Response:
+        server = self._servers[given.version]
+        exchange = Exchange(request.headers, request_id)
+        try:
+            package = await open_package(body_pieces(request), given, self._max_body_bytes)
+        except MalformedMessage as error:
+            return server.refuse(exchange, error)
+        exchange.package = package
+        return await server.serve(exchange, package.envelope, package.charset)
 
     def _reading(self) -> Operation:
         """An operation that every key may call."""
@@ -156,20 +171,21 @@ def _wsdl_asked_for(request: HttpRequest) -> SoapVersion | None:
     return None
 
 
-def _media_type(headers: Headers) -> tuple[SoapVersion, str | None]:
-    """The SOAP version and the charset that Content-Type says. Raises UnsupportedMediaType."""
+def _content_type(headers: Headers) -> str:
+    """The one Content-Type; "" = there is none. Raises UnsupportedMediaType."""
     if "content-encoding" in headers:
         raise UnsupportedMediaType("Content-Encoding is not supported in requests")
     given = headers.getlist("content-type")
-    return _served(given[0] if len(given) == 1 else "")
+    return given[0] if len(given) == 1 else ""
 
 
 @lru_cache(maxsize=256)
 def _served(content_type: str) -> tuple[SoapVersion, str | None]:
+    """The SOAP version and the charset of a plain envelope. Raises UnsupportedMediaType."""
     media_type, *parameters = content_type.split(";")
     version = _VERSION_OF.get(media_type.strip().lower())
     if version is None:
-        raise UnsupportedMediaType(f"Content-Type must be {' or '.join(_VERSION_OF)}")
+        raise UnsupportedMediaType(f"Content-Type must be {' or '.join(_VERSION_OF)}, or an XOP package")
     charsets = {
         value.strip(" \t\"'")
         for name, _, value in (parameter.partition("=") for parameter in parameters)

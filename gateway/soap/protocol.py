@@ -14,6 +14,7 @@ from gateway.soap.fault import JobsFault, fault_body, status_of
 from gateway.soap.guard_schema import GuardSchema
 from gateway.soap.reply_header import reply_header
 from gateway.soap.spyne_compat import Soap11, Soap12
+from gateway.soap.xop import Package
 from gateway.translate import NAMESPACE
 from gateway.translate.envelope import envelope_text, take_apart
 from gateway.translate.header import Block, blocks_of, read_blocks
@@ -33,6 +34,8 @@ class Exchange:
     call: Call | None = None
     blocks: Sequence[Block] = ()
     """The header blocks that are meant for us, whether they are right or not."""
+    package: Package | None = None
+    """The XOP package that the request is; None = it is a plain envelope."""
     content: Kept | None = None
     """The bytes that belong into the reply; they are read while it is sent."""
 
@@ -78,7 +81,9 @@ class _JobsSoap:
         """Read the operation's element into the parts of the request. Raises ValidationFailed."""
         operation: Operation = ctx.descriptor.udd["operation"]
         element: Element = ctx.in_body_doc
-        parts = read_request(operation, element, self._guard.problems)
+        package: Package | None = ctx.udc.package
+        read = read_request if package is None else package.read_request
+        parts = read(operation, element, self._guard.problems)
         ctx.in_object = (parts,)
 
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:

@@ -16,6 +16,7 @@ from gateway.soap.spyne_compat import (
     unregister_application,
 )
 from gateway.soap.types import member_type, type_of
+from gateway.soap.xop import carries_bytes
 from gateway.translate import NAMESPACE
 from gateway.translate.fault import ServiceFault
 
@@ -45,6 +46,10 @@ def documentation_of(operation: Operation) -> str:
         texts.append(operation.description)
     who = f"Needs the role {operation.role}"
     texts.append(f"{who}, or the token of the job." if operation.worker else f"{who}.")
+    if carries_bytes(operation):
+        texts.append(
+            "Bytes may travel in an XOP package (MTOM); replies do if the request did or asked for it."
+        )
     if operation.errors:
         texts.append("Errors of its own: " + ", ".join(error.key for error in operation.errors) + ".")
     return " ".join(texts)

@@ -27,6 +27,11 @@ NIL = f"{{{XSI}}}nil"
 _TYPE = f"{{{XSI}}}type"
 _HREFS = frozenset({"href", "id"})
 
+INCLUDE_NAMESPACE = "http://www.w3.org/2004/08/xop/include"
+INCLUDE = f"{{{INCLUDE_NAMESPACE}}}Include"
+"""XOP 1.0 section 2.1: stands for base64 that follows as bytes. The SOAP door takes them out of a package."""
+_INCLUDED = "must not contain an xop:Include, which stands for base64 alone, and in an XOP package alone"
+
 BLANKS = " \t\r\n"
 """XML 1.0 section 2.3: S. Python's own idea of a blank is wider."""
 
@@ -180,7 +185,8 @@ class XmlReader:
                 if convert is not None:
                     value = convert(value)
                 if len(child):
-                    problems.append(Problem(path, "must not contain elements"))
+                    included = child[0].tag == INCLUDE
+                    problems.append(Problem(path, _INCLUDED if included else "must not contain elements"))
                     # No scalar takes it.
                     value = {}
             if many:
@@ -201,6 +207,9 @@ def _refuse_unknown(child: Element, problems: list[Problem]) -> str | None:
     tag: Any = child.tag
     if not isinstance(tag, str):
         problems.append(Problem((), "must not contain processing instructions"))
+        return None
+    if tag == INCLUDE:
+        problems.append(Problem((), _INCLUDED))
         return None
     name = etree.QName(child)
     if name.namespace == NAMESPACE:

@@ -1,6 +1,6 @@
 """Reads the element of an operation into the parts of a request, the same for the SOAP door and by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.contract.operation import Operation
@@ -14,14 +14,17 @@ def _nothing(_: Element) -> list[Problem]:
 
 
 def read_request(
-    operation: Operation, element: Element, guard: Callable[[Element], list[Problem]] = _nothing
+    operation: Operation,
+    element: Element,
+    guard: Callable[[Element], list[Problem]] = _nothing,
+    found: Iterable[Problem] = (),
 ) -> dict[str, Any]:
     """The parts of the request by wire name, not validated yet.
 
-    `guard` looks over an element with which nothing is wrong otherwise. Raises ValidationFailed for what only
-    XML can get wrong, together with what validation finds in the same request.
+    `guard` looks over an element with which nothing is wrong otherwise; `found` was seen before. Raises
+    ValidationFailed for what only XML can get wrong, together with what validation finds in the same request.
     """
-    problems: list[Problem] = []
+    problems = list(found)
     _check_wrapper(element, problems)
     parts = reader_of(operation.request).read(element, problems)
     surprises = [] if problems else guard(element)

@@ -19,8 +19,10 @@ from gateway.contract.operation import Operation, RawReply
 from gateway.contract.registry import OPERATIONS
 from gateway.contract.shapes import Kind, Member, shape_of
 from gateway.domain.model import Model
+from tests.wire.packages import INCLUDE, XOP, content_type, included, opened, package, root
 
 OPERATION = {operation.name: operation for operation in OPERATIONS}
+WITH_BYTES = ("addJobAttachment", "readJobAttachment")
 NS = "urn:jobs-gateway:v2"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 ENVELOPES = {
@@ -144,15 +146,21 @@ class SoapClient:
             etree.SubElement(header, f"{{{NS}}}ifVersion").text = str(if_version)
         body = etree.SubElement(root, f"{{{self.envelope}}}Body")
         write(etree.SubElement(body, f"{{{NS}}}{name}"), operation.request, parts)
-        reply = await self.http.post(
-            "/soap/v2/",
-            headers=_headers(key, None) | {"Content-Type": self.media_type},
-            content=etree.tostring(root, xml_declaration=True, encoding="UTF-8"),
-        )
+        content_type, content = self._message(name, root)
+        headers = _headers(key, None) | {"Content-Type": content_type}
+        reply = await self.http.post("/soap/v2/", headers=headers, content=content)
         return self._answer(operation, reply)
 
+    def _message(self, name: str, envelope: Any) -> tuple[str, bytes]:
+        """The media type and the bytes of a request."""
+        return self.media_type, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
+
+    def _envelope(self, name: str, reply: httpx.Response) -> Any:
+        assert reply.headers["content-type"] == self.media_type
+        return etree.fromstring(reply.content)
+
     def _answer(self, operation: Operation, reply: httpx.Response) -> Answer:
-        envelope = etree.fromstring(reply.content)
+        envelope = self._envelope(operation.name, reply)
         common: dict[str, Any] = {"status": reply.status_code, "headers": dict(reply.headers)}
         body = envelope.find(f"{{{self.envelope}}}Body")
         assert body is not None
@@ -184,6 +192,39 @@ class SoapClient:
             paths=tuple(sorted(paths, key=str)),
             **common,
         )
+
+
+class XopClient(SoapClient):
+    """Speaks XOP packages where there are bytes, else envelopes."""
+
+    protocol = "MTOM"
+
+    def _message(self, name: str, envelope: Any) -> tuple[str, bytes]:
+        if name not in WITH_BYTES:
+            return super()._message(name, envelope)
+        parts = []
+        for place in list(envelope.iter(f"{{{NS}}}content")):
+            parts.append(included(base64.b64decode(place.text or "", validate=True)))
+            place.text = None
+            etree.SubElement(place, INCLUDE, {"href": "cid:content%40test"}, nsmap={"x": XOP})
+        media_type = self.media_type.partition(";")[0]
+        return content_type(media_type), package(root(etree.tostring(envelope), media_type), *parts)
+
+    def _envelope(self, name: str, reply: httpx.Response) -> Any:
+        if name not in WITH_BYTES or reply.status_code != 200:
+            return super()._envelope(name, reply)
+        found, *others = opened(reply, self.media_type.partition(";")[0])
+        envelope = etree.fromstring(found.content)
+        includes = list(envelope.iter(INCLUDE))
+        assert [f"<{include.get('href')[4:]}>" for include in includes] == [
+            other.headers["content-id"] for other in others
+        ]
+        for include, other in zip(includes, others, strict=True):
+            place = include.getparent()
+            place.remove(include)
+            assert not place.text
+            place.text = base64.b64encode(other.content).decode()
+        return envelope
 
 
 Client = RestClient | SoapClient

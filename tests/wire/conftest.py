@@ -17,10 +17,15 @@ from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
 from gateway.rest.door import not_found, rest_routes
 from gateway.soap.door import soap_routes
+from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.house import TestHouse, a_house
-from tests.wire.clients import Client, RestClient, SoapClient
+from tests.wire.clients import Client, RestClient, SoapClient, XopClient
+from tests.wire.package_stand import Poster
+from tests.wire.test_operations import started
 
 MAX_BODY_BYTES = 1_000_000
+DOORS_FOR_BYTES = ["REST", "SOAP 1.1", "SOAP 1.2", "MTOM 1.1", "MTOM 1.2"]
+"""What attachments go through."""
 
 
 @pytest.fixture
@@ -78,8 +83,15 @@ def soap(http: httpx.AsyncClient) -> SoapClient:
 @pytest.fixture(params=["REST", "SOAP 1.1", "SOAP 1.2"])
 def door(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Client:
     """Each door in turn."""
-    protocol, _, version = request.param.partition(" ")
-    return SoapClient(http, version) if protocol == "SOAP" else RestClient(http)
+    return client_of(request.param, http)
+
+
+def client_of(name: str, http: httpx.AsyncClient) -> Client:
+    """A client by its protocol and version, such as `SOAP 1.1`."""
+    protocol, _, version = name.partition(" ")
+    if protocol == "REST":
+        return RestClient(http)
+    return (XopClient if protocol == "MTOM" else SoapClient)(http, version)
 
 
 @pytest.fixture
@@ -96,3 +108,16 @@ async def keys(house: TestHouse) -> dict[str, str]:
         await house.house.store.write(lambda tx, record=record: tx.insert_key(record))
         made[name] = text
     return made
+
+
+@pytest.fixture(params=VERSIONS, ids=[version.number for version in VERSIONS])
+def version(request: pytest.FixtureRequest) -> SoapVersion:
+    """Each SOAP version in turn."""
+    found: SoapVersion = request.param
+    return found
+
+
+@pytest.fixture
+async def post(http: httpx.AsyncClient, rest: RestClient, version: SoapVersion) -> Poster:
+    """Posts packages for a new job."""
+    return Poster(http, version, await started(rest))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.domain import attachments
@@ -12,9 +13,16 @@ from gateway.domain.executor import Exited
 from gateway.domain.house import House
 from tests.house import TestHouse
 from tests.wire.clients import Answer, Client, RestClient, SoapClient
+from tests.wire.conftest import DOORS_FOR_BYTES, client_of
 from tests.wire.test_attachments import attach, files_of, folder_of, job_now
 from tests.wire.test_errors import expect
 from tests.wire.test_operations import started
+
+
+@pytest.fixture(params=DOORS_FOR_BYTES)
+def door(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Client:
+    """Each door in turn."""
+    return client_of(request.param, http)
 
 
 def limited(house: TestHouse, **policy: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.executor import Exited
 from tests.house import TestHouse
 from tests.wire.clients import Client, RestClient, SoapClient
-from tests.wire.conftest import MAX_BODY_BYTES
+from tests.wire.conftest import DOORS_FOR_BYTES, MAX_BODY_BYTES, client_of
 from tests.wire.test_errors import expect
 from tests.wire.test_operations import started
 
@@ -31,6 +31,12 @@ NAMES = [
     " x ",
     "𝄞",
 ]
+
+
+@pytest.fixture(params=DOORS_FOR_BYTES)
+def door(request: pytest.FixtureRequest, http: httpx.AsyncClient) -> Client:
+    """Each door in turn."""
+    return client_of(request.param, http)
 
 
 async def attach(
