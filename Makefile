@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+NODE = tests/clients/node
 PYTEST_ARGS ?=
 WORKERS ?= 2
 SERVE_ARGS ?=
@@ -20,7 +21,7 @@ serve: $(VENV)/.demo ## run the gateway (SERVE_ARGS="--port 8081")
 demo: $(VENV)/.demo ## start the main job over SOAP, watch it over REST
 	$(BIN)/python -m gateway.demo
 
-test: $(VENV)/.test lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
+test: $(VENV)/.test $(NODE)/node_modules/.made lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## style, types and the floors of the house
@@ -36,7 +37,7 @@ contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's ta
 	$(BIN)/gateway contract --write
 
 clean: ## remove what the commands above made, but for the data folder
-	rm -rf .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(NODE)/node_modules .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: they are renewed when the dependencies change, so that a second run installs nothing.
@@ -52,3 +53,9 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 $(VENV)/.test: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"
 	touch $@ $(VENV)/.demo
+
+# A client stack of the tests. Without npm, or when it fails, the tests leave the stack out and say so.
+$(NODE)/node_modules/.made: $(NODE)/package.json
+	@command -v npm >/dev/null || exit 0; \
+	cd $(NODE) && npm install --no-package-lock --no-audit --no-fund --fetch-retries=1 --silent \
+	&& touch node_modules/.made || echo "npm could not install what $< names"
