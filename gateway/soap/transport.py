@@ -73,7 +73,8 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         ctx.udc = exchange
         ctx.in_string = (body,)
         try:
-            self.generate_contexts(ctx, charset)
+            ctx.in_document = await self._parser.parse(body, charset)
+            self.generate_contexts(ctx)
             exchange.call = await self._admit(ctx)
             self.get_in_object(ctx)
             await self.app.answer(ctx)

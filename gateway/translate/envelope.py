@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -15,10 +16,13 @@ from gateway.translate.xml_reader import Element
 _BLANKS = " \t\r\n"
 _IDEMPOTENCY_KEY = f"{{{NAMESPACE}}}idempotencyKey"
 _IF_VERSION = f"{{{NAMESPACE}}}ifVersion"
+_MOST_HEADERS = 100
+_MOST_NAMED = 10
+"""So many headers that are not understood are named; SOAP 1.2 part 1 section 5.4.8 asks for none."""
 UNDERSTOOD = frozenset({_IDEMPOTENCY_KEY, _IF_VERSION})
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-_VERSION = re.compile(r"\+?0*[0-9]{1,19}")
+_VERSION = re.compile(r"\+?0{0,400}[0-9]{1,19}")
 
 
 class VersionMismatch(MalformedMessage):
@@ -26,7 +30,7 @@ class VersionMismatch(MalformedMessage):
 
 
 class NotUnderstood(BadRequest):
-    """Headers must be understood and are not; `headers` are their tags (namespace, local name)."""
+    """Headers must be understood and are not; `headers` are tags of theirs (namespace, local name)."""
 
     def __init__(self, headers: tuple[tuple[str, str], ...]) -> None:
         names = ", ".join(f"{{{namespace}}}{name}" for namespace, name in headers)
@@ -106,8 +110,10 @@ def read_header(header: Element | None, version: SoapVersion) -> HeaderValues:
     """
     if header is None or not len(header):
         return NO_HEADER
+    if len(header) > _MOST_HEADERS:
+        raise MalformedMessage(f"the message has more than {_MOST_HEADERS} header elements")
     refuse_depth(header)
-    not_understood: list[tuple[str, str]] = []
+    not_understood: dict[tuple[str, str], None] = {}
     ours: dict[str, list[Element]] = {}
     for entry in header:
         tag: Any = entry.tag
@@ -122,9 +128,9 @@ def read_header(header: Element | None, version: SoapVersion) -> HeaderValues:
         if tag in UNDERSTOOD:
             ours.setdefault(name.localname, []).append(entry)
         elif _must_understand(entry, version):
-            not_understood.append((name.namespace, name.localname))
+            not_understood.setdefault((name.namespace, name.localname))
     if not_understood:
-        raise NotUnderstood(tuple(not_understood))
+        raise NotUnderstood(tuple(islice(not_understood, _MOST_NAMED)))
     return _values(ours)
 
 
