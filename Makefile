@@ -7,8 +7,9 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 SERVE_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
+FUZZ_SECONDS ?= 600
 
-.PHONY: help setup serve demo test lint test-all contract clean
+.PHONY: help setup serve demo test lint test-all fuzz contract clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ lint: $(VENV)/.test ## style, types and the floors of the house
 
 test-all: ## the tests with every Python of PYTHONS that is on this machine
 	@PYTHONS="$(PYTHONS)" PYTEST_ARGS="$(PYTEST_ARGS)" ./.ci/test-all
+
+fuzz: $(VENV)/.test ## arbitrary messages for the SOAP door (FUZZ_SECONDS=600)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz
 
 contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's table
 	$(BIN)/gateway contract --write

@@ -100,8 +100,8 @@ class _Door:
         writer = XmlWriter()
         for version, (application, wsdl) in applications(operations, seam).items():
             guard = GuardSchema(wsdl.schema, operations)
-            application.in_protocol.equip(parser=parser, writer=writer, guard=guard)
-            application.out_protocol.equip(parser=parser, writer=writer, guard=guard)
+            application.in_protocol.equip(writer=writer, guard=guard)
+            application.out_protocol.equip(writer=writer, guard=guard)
             self._servers[version] = SoapServer(application, version=version, seam=seam, parser=parser)
             self._wsdls[version] = wsdl
 

@@ -6,10 +6,12 @@ alone, since libxml2 refuses blanks round them, or digits that the contract take
 """
 
 import re
+from itertools import islice
 
 from lxml import etree
 
 from gateway.contract.operation import Operation
+from gateway.contract.seam import MOST_PROBLEMS
 from gateway.contract.shapes import models_of, shape_of
 from gateway.domain.errors import Problem
 from gateway.translate import NAMESPACE
@@ -34,7 +36,7 @@ class GuardSchema:
             return []
         found = [
             Problem(_path(str(entry.path), element), str(entry.message).replace(f"{{{NAMESPACE}}}", ""))
-            for entry in self._schema.error_log
+            for entry in islice(self._schema.error_log, MOST_PROBLEMS)
         ]
         return found or [Problem((), "is not valid")]
 
@@ -73,15 +75,13 @@ def _path(path: str, element: Element) -> tuple[str | int, ...]:
         found = _STEP.fullmatch(step)
         if found is None:
             break
-        fitting = [child for child in element if found[1] in ("*", etree.QName(child).localname)]
-        place = int(found[2] or 1) - 1
-        if place >= len(fitting):
+        fitting = element.iterchildren("*" if found[1] == "*" else f"{{*}}{found[1]}")
+        child = next(islice(fitting, int(found[2] or 1) - 1, None), None)
+        if child is None:
             break
-        element = fitting[place]
-        parent = element.getparent()
-        assert parent is not None
-        same = parent.findall(str(element.tag))
+        element = child
         parts.append(etree.QName(element).localname)
-        if len(same) > 1:
-            parts.append(same.index(element))
+        before = sum(1 for _ in element.itersiblings(str(element.tag), preceding=True))
+        if before or next(element.itersiblings(str(element.tag)), None) is not None:
+            parts.append(before)
     return tuple(parts)

@@ -19,7 +19,6 @@ from gateway.translate import NAMESPACE
 from gateway.translate.envelope import envelope_text, take_apart
 from gateway.translate.header import Block, blocks_of, read_blocks
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
-from gateway.translate.xml_parsing import MessageParser
 from gateway.translate.xml_reader import Element
 from gateway.translate.xml_request import read_request
 from gateway.translate.xml_writer import XmlWriter
@@ -46,16 +45,13 @@ class _JobsSoap:
     version: SoapVersion
     app: Any
 
-    def equip(self, *, parser: MessageParser, writer: XmlWriter, guard: GuardSchema) -> None:
+    def equip(self, *, writer: XmlWriter, guard: GuardSchema) -> None:
         """Hand over what messages are read and written with."""
-        self._parser = parser
         self._writer = writer
         self._guard = guard
 
-    def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
-        """Parse the message. Raises MalformedMessage."""
-        (body,) = ctx.in_string
-        ctx.in_document = self._parser.parse(body, charset)
+    def create_in_document(self, ctx: Any, _charset: str | None = None) -> None:
+        """Nothing is left to do: the transport has parsed the message, which it had to await."""
 
     def decompose_incoming_envelope(self, ctx: Any, _message: Any = None) -> None:
         """Find the operation's element and the header values. Raises JobsError."""

@@ -82,7 +82,8 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         ctx.udc = exchange
         ctx.in_string = (body,)
         try:
-            self.generate_contexts(ctx, charset)
+            ctx.in_document = await self._parser.parse(body, charset)
+            self.generate_contexts(ctx)
             package = exchange.package
             if package is not None:
                 refuse_package(ctx.descriptor.udd["operation"])

@@ -34,6 +34,12 @@ class ServiceFault(Model):
 
 
 _writer = XmlWriter(cache_characters=0)
+_LONGEST_TEXT = 2000
+
+
+def _told(text: str) -> str:
+    """Text for people; it may repeat a name from the message, however long that is."""
+    return sayable(text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…")
 
 
 def service_fault_of(error: JobsError, request_id: str) -> ServiceFault:
@@ -41,11 +47,11 @@ def service_fault_of(error: JobsError, request_id: str) -> ServiceFault:
     return ServiceFault.model_construct(
         code=error.code,
         technical_key=error.key,
-        reason=sayable(error.reason),
+        reason=_told(error.reason),
         request_id=request_id,
         errors=tuple(
             ServiceFaultError.model_construct(
-                path=sayable(element_path(problem.path)), detail=sayable(problem.detail)
+                path=_told(element_path(problem.path)), detail=_told(problem.detail)
             )
             for problem in error.problems
         ),

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lxml import etree
 
 from gateway.contract.credentials import Credentials
+from gateway.contract.seam import MOST_PROBLEMS
 from gateway.domain.errors import BadRequest, MalformedMessage, Problem, ValidationFailed
 from gateway.translate import NAMESPACE
 from gateway.translate.soap_versions import SoapVersion
@@ -19,11 +21,14 @@ from gateway.translate.xml_reader import BLANKS, Element
 _OURS = frozenset({f"{{{NAMESPACE}}}idempotencyKey", f"{{{NAMESPACE}}}ifVersion"})
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-_VERSION = re.compile(r"\+?0*[0-9]{1,19}")
+_VERSION = re.compile(r"\+?0{0,400}[0-9]{1,19}")
+_MOST_BLOCKS = 100
+_MOST_NAMED = 10
+"""So many headers that are not understood are named; SOAP 1.2 part 1 section 5.4.8 asks for none."""
 
 
 class NotUnderstood(BadRequest):
-    """Headers must be understood and are not; `headers` are their tags (namespace, local name)."""
+    """Headers must be understood and are not; `headers` are tags of theirs (namespace, local name)."""
 
     def __init__(self, headers: tuple[tuple[str, str], ...]) -> None:
         names = ", ".join(f"{{{namespace}}}{name}" for namespace, name in headers)
@@ -61,6 +66,8 @@ def blocks_of(header: Element | None, version: SoapVersion) -> list[Block]:
     """The blocks for us; what is for other actors does not matter. Raises MalformedMessage."""
     if header is None or not len(header):
         return []
+    if len(header) > _MOST_BLOCKS:
+        raise MalformedMessage(f"the message has more than {_MOST_BLOCKS} header elements")
     refuse_depth(header)
     blocks = []
     for element in header:
@@ -86,7 +93,8 @@ def read_blocks(blocks: Sequence[Block]) -> HeaderValues:
     strange = [block for block in blocks if block.must_understand and not block.is_understood]
     if strange:
         names = [etree.QName(block.element) for block in strange]
-        raise NotUnderstood(tuple((name.namespace or "", name.localname) for name in names))
+        tags = dict.fromkeys((name.namespace or "", name.localname) for name in names)
+        raise NotUnderstood(tuple(islice(tags, _MOST_NAMED)))
     problems: list[Problem] = []
     texts = _texts(blocks, problems)
     values = HeaderValues(
@@ -96,7 +104,7 @@ def read_blocks(blocks: Sequence[Block]) -> HeaderValues:
     )
     check_addressing([block.element for block in blocks], problems)
     if problems:
-        raise ValidationFailed("header elements are wrong", problems=problems)
+        raise ValidationFailed("header elements are wrong", problems=problems[:MOST_PROBLEMS])
     return values
 
 

@@ -22,7 +22,7 @@ from gateway.translate.header import HeaderValues, blocks_of, read_blocks
 from gateway.translate.problem import MEDIA_TYPE, as_sent, place_of, problem_document
 from gateway.translate.query_writer import write_query
 from gateway.translate.rest_message import JSON, RestReply, RestRequest
-from gateway.translate.xml_parsing import MessageParser
+from gateway.translate.xml_parsing import parse_message
 from gateway.translate.xml_reader import Element, reader_of
 from gateway.translate.xml_request import read_request
 
@@ -39,7 +39,7 @@ def to_rest(message: bytes) -> RestRequest | RestReply:
     Raises JobsError: MalformedMessage for what is no envelope, UnknownOperation, ValidationFailed for what
     the contract does not allow and for what REST cannot say.
     """
-    root = MessageParser().parse(message, None)
+    root = parse_message(message)
     version = version_of(root)
     header, element = take_apart(root, version)
     tag = str(element.tag)

@@ -7,6 +7,7 @@ encryption and other tokens are not served: where the block must be understood, 
 
 import binascii
 from datetime import datetime
+from itertools import islice
 
 from lxml import etree
 from pydantic_core import PydanticCustomError
@@ -31,6 +32,8 @@ _PLAIN = f"{_WSS}username-token-profile-1.0#PasswordText"
 _DIGEST = f"{_WSS}username-token-profile-1.0#PasswordDigest"
 _BASE64 = f"{_WSS}soap-message-security-1.0#Base64Binary"
 
+_MOST_CHILDREN = 100
+"""What stands behind so many children is not looked at; the profiles have four at most."""
 _LONGEST_NONCE = 1024
 _SHA1_BYTES = 20
 
@@ -44,7 +47,7 @@ def read_security(block: Element, problems: list[Problem], *, strictly: bool = F
     must be understood.
     """
     found: dict[str, Element] = {}
-    for child in block:
+    for child in islice(block, _MOST_CHILDREN):
         name = etree.QName(child).localname if isinstance(child.tag, str) else "processing instruction"
         if child.tag not in (_TOKEN, _TIMESTAMP):
             if strictly:
@@ -124,7 +127,7 @@ def _token(token: Element, validity: Validity | None, problems: list[Problem]) -
 def _texts(parent: Element, names: tuple[str, ...], path: _Path, problems: list[Problem]) -> dict[str, str]:
     """The texts of the children of these names; others do not matter."""
     texts: dict[str, str] = {}
-    for child in parent:
+    for child in islice(parent, _MOST_CHILDREN):
         tag = str(child.tag)
         if tag not in names:
             continue

@@ -1,11 +1,14 @@
 """Parses the bytes of a message into a tree, with everything shut off that a message has no need of.
 
-No document type, no entities, no network, no other files; bounded depth and number of elements.
+No document type, no entities, no network, no other files; bounded depth, number of elements, and names.
 """
 
+import asyncio
 import codecs
+import os
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from lxml import etree
 
@@ -15,6 +18,11 @@ from gateway.translate.xml_reader import Element
 MAX_TAGS = 400_000
 """Start tags, end tags and comments; 5000 results take 80 000."""
 MAX_ATTRIBUTES = 200_000
+MAX_NAMESPACE_BYTES = 512
+"""Length of a namespace's name. It becomes a part of the name of each element and attribute, when these are
+looked at."""
+MAX_LOOKUPS = 10_000_000
+"""Attributes times prefixes: a prefix in a value (xsi:type) is looked for among all that are in scope."""
 MAX_DEPTH = 64
 
 _ENCODINGS = {
@@ -33,7 +41,16 @@ _ENCODINGS = {
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ATTRIBUTE = re.compile(rb"=[ \t\r\n]*[\"']")
 _START_TAG = re.compile(rb"<[^/!][^>]*")
+_PREFIX = re.compile(rb"xmlns:([^\s=:]+)")
+_LONG_NAMESPACE = re.compile(
+    rb"xmlns(?::[^\s=:]*)?\s*=\s*(?:\"[^\"<]{%d}|'[^'<]{%d})"
+    % (MAX_NAMESPACE_BYTES + 1, MAX_NAMESPACE_BYTES + 1)
+)
 
+_AT_ONCE = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""So many messages are parsed apart at a time; each may need much memory meanwhile."""
+
+_FEW_NAMESPACES = 50
 _SMALL_BYTES = 32768
 _MOST_TAGS_KNOWN = 5000
 _LONGEST_TAG_KNOWN = 300
@@ -46,35 +63,38 @@ def encoding_of(charset: str) -> str | None:
     return _ENCODINGS.get(charset.strip().lower())
 
 
+def parse_message(body: bytes, charset: str | None = None) -> Element:
+    """The root element of a message, parsed in this thread. Raises MalformedMessage.
+
+    `charset` is what Content-Type says, checked by `encoding_of`; a byte order mark goes before it, and it
+    goes before the XML declaration (RFC 7303 section 3).
+    """
+    body = _checked(body, charset)
+    return _parse(body, _new_parser(huge=len(body) > _LONGEST_TEXT))
+
+
 class MessageParser:
-    """Parses messages.
+    """Parses messages without holding the event loop.
 
     libxml2 keeps every name it has met for as long as the thread lives, which strangers could use to fill the
-    memory. So a message whose tags are not all known is parsed in a thread of its own, and its names go with
-    it; tags become known when a call with them has succeeded.
+    memory. So a message that is big, or whose tags are not all known, is parsed in a thread of its own, and
+    its names go with it; tags become known when a call with them has succeeded.
     """
 
     def __init__(self) -> None:
         self._parser = _new_parser()
         self._known: set[bytes] = set()
 
-    def parse(self, body: bytes, charset: str | None) -> Element:
-        """The root element. Raises MalformedMessage.
-
-        `charset` is what Content-Type says, checked by `encoding_of`; a byte order mark goes before it, and
-        it goes before the XML declaration (RFC 7303 section 3).
-        """
-        body = _as_utf8(body, charset)
-        _refuse_doctype(body)
-        if body.count(b"<") > MAX_TAGS or _has_many_attributes(body):
-            raise MalformedMessage("the message has too many elements or attributes")
-        if len(body) <= _SMALL_BYTES and self._known.issuperset(_START_TAG.findall(body)):
-            root = _parse(body, self._parser)
-        else:
-            root = _parse_apart(body)
-        if root.getroottree().docinfo.doctype:
-            raise MalformedMessage("a message must not have a document type")
-        return root
+    async def parse(self, body: bytes, charset: str | None) -> Element:
+        """What `parse_message` gives."""
+        if len(body) <= _SMALL_BYTES:
+            checked = _checked(body, charset)
+            if self._known.issuperset(_START_TAG.findall(checked)):
+                return _parse(checked, self._parser)
+        apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xml-parser")
+        parsed = asyncio.get_running_loop().run_in_executor(apart, _parse_apart, body, charset)
+        apart.shutdown(wait=False)
+        return await parsed
 
     def learn(self, body: bytes) -> None:
         """A call with this message has succeeded: its tags are no danger."""
@@ -93,6 +113,19 @@ def refuse_depth(root: Element) -> None:
     raise MalformedMessage(f"the message is nested deeper than {MAX_DEPTH} elements")
 
 
+def _checked(body: bytes, charset: str | None) -> bytes:
+    """The message in UTF-8, if nothing speaks against parsing it."""
+    body = _as_utf8(body, charset)
+    if body.startswith(codecs.BOM_UTF8):
+        # libxml2 would overlook it, and a document type behind it would have been overlooked here.
+        raise MalformedMessage("the message has two byte order marks")
+    if body.count(b"<") > MAX_TAGS or _has_many_attributes(body):
+        raise MalformedMessage("the message has too many elements or attributes")
+    _refuse_doctype(body)
+    _refuse_namespaces(body)
+    return body
+
+
 def _as_utf8(body: bytes, charset: str | None) -> bytes:
     if not body.strip():
         raise MalformedMessage("the message is empty")
@@ -100,6 +133,9 @@ def _as_utf8(body: bytes, charset: str | None) -> bytes:
         return body[len(codecs.BOM_UTF8) :]
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
+    elif charset is None and body.startswith((b"<\0", b"\0<")):
+        # XML 1.0 appendix F.1: UTF-16 shows itself without a mark, too.
+        encoding = "utf-16-le" if body.startswith(b"<") else "utf-16-be"
     else:
         declared = _DECLARED.match(body)
         name = charset or (declared.group(1).decode() if declared else "utf-8")
@@ -154,6 +190,16 @@ def _has_many_attributes(body: bytes) -> bool:
     return body.count(b"=") > MAX_ATTRIBUTES and len(_ATTRIBUTE.findall(body)) > MAX_ATTRIBUTES
 
 
+def _refuse_namespaces(body: bytes) -> None:
+    """Refuses namespaces that would make a short message long to tell of, or to look through."""
+    if body.count(b"xmlns") > _FEW_NAMESPACES:
+        prefixes = len(set(_PREFIX.findall(body)))
+        if prefixes > _FEW_NAMESPACES and prefixes * len(_ATTRIBUTE.findall(body)) > MAX_LOOKUPS:
+            raise MalformedMessage("the message has too many namespaces")
+    if len(body) > MAX_NAMESPACE_BYTES and _LONG_NAMESPACE.search(body):
+        raise MalformedMessage(f"the name of a namespace is longer than {MAX_NAMESPACE_BYTES} bytes")
+
+
 def _new_parser(*, huge: bool = False) -> etree.XMLParser:
     # Entities are refused with the document type. Comments are dropped, so that text on both sides of one
     # is one text; processing instructions are kept, so that they can be refused.
@@ -174,26 +220,16 @@ def _new_parser(*, huge: bool = False) -> etree.XMLParser:
 
 def _parse(body: bytes, parser: etree.XMLParser) -> Element:
     try:
-        return etree.fromstring(body, parser)
+        root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise MalformedMessage(f"the message is no well-formed XML: {error.msg}") from error
     except ValueError as error:
         raise MalformedMessage("the message is no well-formed XML") from error
+    if root.getroottree().docinfo.doctype:
+        raise MalformedMessage("a message must not have a document type")
+    return root
 
 
-def _parse_apart(body: bytes) -> Element:
-    results: list[Element | Exception] = []
-
-    def work() -> None:
-        try:
-            results.append(_parse(body, _new_parser(huge=len(body) > _LONGEST_TEXT)))
-        except Exception as error:
-            results.append(error)
-
-    thread = threading.Thread(target=work, name="xml-parser")
-    thread.start()
-    thread.join()
-    (result,) = results
-    if isinstance(result, Exception):
-        raise result
-    return result
+def _parse_apart(body: bytes, charset: str | None) -> Element:
+    with _AT_ONCE:
+        return parse_message(body, charset)

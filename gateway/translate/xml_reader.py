@@ -6,6 +6,7 @@ repetition, namespaces, attributes, text between elements, `xsi:nil`; and unknow
 """
 
 import re
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -42,19 +43,23 @@ DATE_TIME = re.compile(
 )
 """XML Schema part 2, section 3.2.7, for the years that the contract takes."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_DECIMAL_LENGTH = 400
+_LONGEST_NUMBER = 400
+"""XML Schema takes any number of zeros before a number."""
+MOST_COUNTED = 1000
+"""When more problems than that are found, the rest of a request is not read."""
+_MOST_ATTRIBUTES = 100
 _REFUSED = ""
 """Given in place of a text that validation would take, although XML Schema does not; no type takes it."""
 
 
 def _integer(text: str) -> Any:
     text = text.strip(BLANKS)
-    return int(text) if _INTEGER.fullmatch(text) else text
+    return int(text) if len(text) <= _LONGEST_NUMBER and _INTEGER.fullmatch(text) else text
 
 
 def _decimal(text: str) -> Any:
     text = text.strip(BLANKS)
-    return Decimal(text) if len(text) <= _DECIMAL_LENGTH and _DECIMAL.fullmatch(text) else text
+    return Decimal(text) if len(text) <= _LONGEST_NUMBER and _DECIMAL.fullmatch(text) else text
 
 
 def _boolean(text: str) -> Any:
@@ -97,6 +102,8 @@ class _Slot(NamedTuple):
     position: int
     wire: str
     many: bool
+    most: int
+    """How many of a list there may be."""
     clearable: bool
     convert: Callable[[str], Any] | None
     reader: "XmlReader | None"
@@ -111,6 +118,7 @@ def _slot(position: int, member: Member) -> _Slot:
         position=position,
         wire=member.wire,
         many=member.many,
+        most=dict(member.list_bounds).get("max_length", sys.maxsize),
         clearable=member.clearable,
         convert=_CONVERT.get(member.kind),
         reader=reader_of(model) if member.kind is Kind.MODEL else None,
@@ -134,12 +142,15 @@ class XmlReader:
         None stands for xsi:nil, as null in JSON: it means something only to members that can be cleared.
         """
         values: dict[str, Any] = {}
+        overfull: list[tuple[str, int]] = []
         last = -1
         slots = self._slots
         text = element.text
         if text and text.strip(BLANKS):
             problems.append(Problem((), "must not contain text beside elements"))
         for child in element:
+            if len(problems) > MOST_COUNTED:
+                break
             tail = child.tail
             if tail and tail.strip(BLANKS):
                 problems.append(Problem((), "must not contain text beside elements"))
@@ -152,10 +163,12 @@ class XmlReader:
                     # sense then.
                     values.setdefault(name, _REFUSED)
                 continue
-            position, wire, many, _, convert, reader, _ = slot
+            position, wire, many, most, _, convert, reader, _ = slot
             if many:
                 items = values.setdefault(wire, [])
                 path: tuple[str | int, ...] = (wire, len(items))
+                if len(items) == most:
+                    overfull.append((wire, most))
             else:
                 path = (wire,)
                 if wire in values:
@@ -193,6 +206,10 @@ class XmlReader:
                 items.append(value)
             else:
                 values[wire] = value
+        for wire, most in overfull:
+            # As validation says it; but what is behind the reader need not look at all of them then.
+            told = f"must have at most {most} items, not {len(values[wire])}"
+            problems.append(Problem((wire,), told))
         return values
 
 
@@ -222,8 +239,8 @@ def _refuse_unknown(child: Element, problems: list[Problem]) -> str | None:
 def _is_nil(child: Element, slot: _Slot, path: tuple[str | int, ...], problems: list[Problem]) -> bool:
     """Whether xsi:nil says that there is no value; every other attribute but a plain xsi:type is refused."""
     nil = False
-    for name, value in child.items():
-        text = str(value).strip(BLANKS)
+    for name, value in attributes(child):
+        text = value.strip(BLANKS)
         if name == NIL:
             if text not in _BOOLEANS:
                 problems.append(Problem(path, "xsi:nil must be true or false"))
@@ -242,6 +259,14 @@ def _is_nil(child: Element, slot: _Slot, path: tuple[str | int, ...], problems: 
     elif len(child) or child.text:
         problems.append(Problem(path, "must be empty when it is nil"))
     return True
+
+
+def attributes(element: Element) -> list[tuple[str, str]]:
+    """Names and values of an element's attributes, but of the first hundred alone.
+
+    A request takes two of them. libxml2 finds each value by going through all attributes.
+    """
+    return [(str(name), str(element.get(name))) for name in element.keys()[:_MOST_ATTRIBUTES]]
 
 
 def resolve(name: str, element: Element) -> str:

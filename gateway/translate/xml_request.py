@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.contract.operation import Operation
-from gateway.domain.errors import Problem
+from gateway.contract.seam import MOST_PROBLEMS
+from gateway.domain.errors import Problem, ValidationFailed
 from gateway.translate.refusals import refused
-from gateway.translate.xml_reader import NIL, Element, reader_of
+from gateway.translate.xml_reader import MOST_COUNTED, NIL, Element, attributes, reader_of
 
 
 def _nothing(_: Element) -> list[Problem]:
@@ -27,6 +28,10 @@ def read_request(
     problems = list(found)
     _check_wrapper(element, problems)
     parts = reader_of(operation.request).read(element, problems)
+    if len(problems) > MOST_COUNTED:
+        # Validation would miss what was not read.
+        told = f"the request has more than {MOST_COUNTED} wrong fields; the first {MOST_PROBLEMS} are named"
+        raise ValidationFailed(told, problems=problems[:MOST_PROBLEMS])
     surprises = [] if problems else guard(element)
     if problems or surprises:
         error = refused(operation, parts, problems)
@@ -37,7 +42,7 @@ def read_request(
 
 def _check_wrapper(element: Element, problems: list[Problem]) -> None:
     """The element of an operation has no attributes; nil is overlooked on an empty one (SOAP::Lite)."""
-    for name, value in element.items():
-        if name == NIL and (str(value).strip() in ("false", "0") or not len(element)):
+    for name, value in attributes(element):
+        if name == NIL and (value.strip() in ("false", "0") or not len(element)):
             continue
         problems.append(Problem((), f"the operation's element must not have the attribute '{name}'"))
