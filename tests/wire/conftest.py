@@ -19,6 +19,7 @@ from gateway.rest.door import not_found, rest_routes
 from gateway.soap.door import soap_routes
 from tests.house import TestHouse, a_house
 from tests.wire.clients import Client, RestClient, SoapClient
+from tests.wire.valid import seen_async
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -59,7 +60,9 @@ async def http(house: TestHouse, doors: tuple[SeamOfTheTest, ASGIApp]) -> AsyncI
     seam, app = doors
     seam.seam = house.seam
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1:8080", event_hooks={"response": [seen_async]}
+    ) as client:
         yield client
 
 
