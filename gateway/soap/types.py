@@ -62,12 +62,13 @@ def complex_type(name: str, documentation: str, members: Iterable[tuple[str, Any
 
 
 def member_type(member: Member, documentation: str = "") -> Any:
-    """The type of a member, with how often it occurs and what it means."""
+    """The type of a member, with how often it occurs and what it means, which its type may tell."""
     text = documentation or member.documentation
     if limits := limits_text(member):
         text = f"{text} ({limits})" if text else limits
     if member.kind is Kind.MODEL:
         model: type[Model] = member.type
+        text = text or shape_of(model).documentation
         base = type_of(model)
     elif member.kind is Kind.WORD:
         words: type[Word] = member.type

@@ -71,7 +71,7 @@ class WsdlDocument:
         types = etree.SubElement(root, f"{{{WSDL}}}types")
         found = source.find(f"{{{WSDL}}}types/{{{XSD}}}schema")
         assert found is not None
-        _write_schema(types, found, order, operations)
+        _write_schema(types, found, operations)
         for message in _messages(source, order):
             _copy(message, root)
         for name in ("portType", "binding"):
@@ -147,13 +147,15 @@ def _write_operations(made: Element, source: Element, order: list[str]) -> None:
                 child.set("soapAction", soap_action(name))
 
 
-def _write_schema(
-    types: Element, source: Element, order: list[str], operations: tuple[Operation, ...]
-) -> None:
+def _write_schema(types: Element, source: Element, operations: tuple[Operation, ...]) -> None:
     made = etree.SubElement(types, f"{{{XSD}}}schema")
     made.set("targetNamespace", NAMESPACE)
     made.set("elementFormDefault", "qualified")
-    wrappers = [name + end for name in order for end in ("", "Response")]
+    wrappers = {
+        operation.name + end: f"{what} of {operation.name}: {operation.summary}"
+        for operation in operations
+        for end, what in (("", "Request"), ("Response", "Reply"))
+    }
     simple = {str(node.get("name")): node for node in source.findall(f"{{{XSD}}}simpleType")}
     complex_ = {str(node.get("name")): node for node in source.findall(f"{{{XSD}}}complexType")}
     words = _words(operations)
@@ -161,19 +163,18 @@ def _write_schema(
         _describe_words(_copy(simple[name], made), words[name])
     # Spyne's own type of the fault is not used: its members would lie beside faultcode.
     parts = sorted(set(complex_) - set(wrappers) - {FAULT_MESSAGE})
-    texts = {model.__name__: shape_of(model).documentation for model in _models(operations)}
+    texts = wrappers | {model.__name__: shape_of(model).documentation for model in _models(operations)}
     for name in [*parts, *wrappers]:
         node = _copy(complex_[name], made)
         _tell_occurrence(node)
-        # Spyne may write what a member says of a type in place of the type's own text.
+        # Spyne writes what some member says of a type in place of the type's own text.
         for annotation in node.findall(f"{{{XSD}}}annotation"):
             node.remove(annotation)
-        if name in texts:
-            _document(node, texts[name])
+        _document(node, texts[name])
     for name in wrappers:
         etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": f"tns:{name}"})
     fault = {"name": FAULT_ELEMENT, "type": f"tns:{ServiceFault.__name__}"}
-    etree.SubElement(made, f"{{{XSD}}}element", fault)
+    _document(etree.SubElement(made, f"{{{XSD}}}element", fault), "Detail of every fault.")
     for name, type_name, meaning in _HEADERS:
         element = etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": type_name})
         _document(element, meaning)
@@ -211,8 +212,11 @@ def _words(operations: tuple[Operation, ...]) -> dict[str, type[Word]]:
 
 
 def _describe_words(made: Element, words: type[Word]) -> None:
-    meanings = [f"{word}: {word.meaning}" for word in words]
-    _document(made, "\n".join([" ".join((words.__doc__ or "").split()), *meanings]))
+    """Tell what the list of words is, and what each of them means."""
+    _document(made, " ".join((words.__doc__ or "").split()))
+    values = made.iterfind(f".//{{{XSD}}}enumeration")
+    for word, value in zip(words, values, strict=True):
+        _document(value, word.meaning)
 
 
 def _document(element: Element, text: str) -> None:

@@ -1,11 +1,13 @@
 """Both doors over one house, in memory: each test of the suite runs once per door."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from lxml import etree
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
@@ -16,10 +18,12 @@ from gateway.domain.keys import new_key
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
 from gateway.rest.door import not_found, rest_routes
+from gateway.soap import golden
 from gateway.soap.door import soap_routes
+from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.house import TestHouse, a_house
 from tests.wire.clients import Client, RestClient, SoapClient
-from tests.wire.valid import seen_async
+from tests.wire.valid import WSDL_FILES, seen_async
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -99,3 +103,26 @@ async def keys(house: TestHouse) -> dict[str, str]:
         await house.house.store.write(lambda tx, record=record: tx.insert_key(record))
         made[name] = text
     return made
+
+
+@pytest.fixture(params=VERSIONS, ids=["1.1", "1.2"])
+def version(request: pytest.FixtureRequest) -> SoapVersion:
+    """Each SOAP version in turn."""
+    found: SoapVersion = request.param
+    return found
+
+
+published = cache(golden.documents)
+
+
+@pytest.fixture
+def wsdl(version: SoapVersion) -> Any:
+    """The WSDL of a version."""
+    return etree.fromstring(published()[WSDL_FILES[version]])
+
+
+@pytest.fixture
+def schema(wsdl: Any) -> Any:
+    """The schema inside the WSDL."""
+    (found,) = wsdl.findall("{*}types/{*}schema")
+    return found
