@@ -75,6 +75,7 @@ def member_type(member: Member, documentation: str = "") -> Any:
         base = enumeration_of(words)
     else:
         base = _SCALARS[member.kind]
+    # Spyne's Array would put a type of its own round a list.
     return base.customize(
         min_occurs=1 if member.required and not member.many else 0,
         max_occurs="unbounded" if member.many else 1,
@@ -86,7 +87,7 @@ def member_type(member: Member, documentation: str = "") -> Any:
 @cache
 def enumeration_of(words: type[Word]) -> Any:
     """The Spyne type of a list of words."""
-    # Enum keeps a namespace of its own; without one set here, the type would leak into Spyne's.
+    # Spyne's Enum does not take the namespace of the application; the WSDL would import one of Spyne's.
     made = Enum(*(str(word) for word in words), type_name=words.__name__)
     made.__namespace__ = NAMESPACE
     return made

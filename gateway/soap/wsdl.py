@@ -37,7 +37,7 @@ _HEADERS = (
 
 
 class JobsDocuments(InterfaceDocuments):  # type: ignore[misc]  # Spyne has no types
-    """Spyne's holder of documents, with our names of ports and bindings."""
+    """Spyne's holder of documents, with our names of ports and bindings; Spyne gives them the port type's."""
 
     def __init__(self, interface: Any, version: SoapVersion) -> None:
         super().__init__(interface)
@@ -100,7 +100,10 @@ class WsdlDocument:
 
 
 def build(application: Any, version: SoapVersion, operations: Iterable[Operation]) -> WsdlDocument:
-    """Have Spyne build the WSDL of an application, whose transport is set, and shape it. Only once."""
+    """Have Spyne build the WSDL of an application, whose transport is set, and shape it.
+
+    Only once: Spyne keeps the nodes of the port type and the service, and a second document is without them.
+    """
     wsdl = application.interface.docs.wsdl11
     wsdl.build_interface_document(_ADDRESS)
     return WsdlDocument(wsdl.get_interface_document(), version, operations)
@@ -140,9 +143,10 @@ def _write_operations(made: Element, source: Element, order: list[str]) -> None:
     by_name = {str(child.get("name")): child for child in source.findall(f"{{{WSDL}}}operation")}
     for name in order:
         operation = _copy(by_name[name], made)
-        # parameterOrder is for RPC, and its value must name parts (WSDL 1.1 section 2.4.6).
+        # Spyne's parameterOrder names no part, which it must (WSDL 1.1 section 2.4.6); it is for RPC anyway.
         operation.attrib.pop("parameterOrder", None)
         for child in operation:
+            # Spyne says the bare name.
             if "soapAction" in child.attrib:
                 child.set("soapAction", soap_action(name))
 
