@@ -10,9 +10,9 @@ Spyne 2.14 has faults. Each is worked round in one place, whose comment names it
 | cannot be imported on Python 3.12 and later, warns on earlier ones | `spyne_compat.py` |
 | keeps every application for ever, warns of a second one of its name | `service.JobsApplication` |
 | calls operations without awaiting them | `service.JobsApplication.answer` |
-| enumerations lie in a namespace of Spyne's | `types.enumeration_of` |
+| a type for each member that takes words of a list, named after the member | `types.enumeration_of` |
 | lists get types of their own that hold them | `types.member_type` |
-| no WSDL without a transport | `door.applications` |
+| WSDL of an application without a transport: one of Spyne's, or no ports | `door.applications` |
 | a WSDL that is built a second time has no port type and no service | `wsdl.build` |
 | one name for port type, binding and port | `wsdl.JobsDocuments` |
 | bare soapActions, `parameterOrder` that names no part | `wsdl._write_operations` |

@@ -87,10 +87,8 @@ def member_type(member: Member, documentation: str = "") -> Any:
 @cache
 def enumeration_of(words: type[Word]) -> Any:
     """The Spyne type of a list of words."""
-    # Spyne's Enum does not take the namespace of the application; the WSDL would import one of Spyne's.
-    made = Enum(*(str(word) for word in words), type_name=words.__name__)
-    made.__namespace__ = NAMESPACE
-    return made
+    # Spyne's Unicode(values=...) would make a type for each member that takes these words, named after it.
+    return Enum(*(str(word) for word in words), type_name=words.__name__)
 
 
 def limits_text(member: Member) -> str:

@@ -11,6 +11,7 @@ from lxml import etree
 from gateway.soap import spyne_compat as spyne
 
 PLAIN = "urn:plain"
+HTTP = "http://schemas.xmlsoap.org/soap/http"
 Color = spyne.Enum("RED", "GREEN", type_name="Color")
 
 
@@ -24,7 +25,9 @@ class Thing(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
 class Plain:
     """A service with one method `echo`, and calls of it without a network."""
 
-    def __init__(self, protocol: Any = spyne.Soap11, method: Any = None) -> None:
+    def __init__(
+        self, protocol: Any = spyne.Soap11, method: Any = None, transport: str | None = HTTP
+    ) -> None:
         self.asked: list[Any] = []
         self.reply: Any = None
 
@@ -42,7 +45,8 @@ class Plain:
             [service], PLAIN, "Plain", in_protocol=protocol(), out_protocol=protocol()
         )
         spyne.unregister_application(self.app)
-        self.app.transport = "http://schemas.xmlsoap.org/soap/http"
+        if transport is not None:
+            self.app.transport = transport
 
     def wsdl(self) -> Any:
         """The WSDL, built once more."""

@@ -302,7 +302,7 @@ def test_header_elements_are_declared(schema: Any) -> None:
 def documentation(node: Any) -> str:
     """What stands in the annotation that comes first in a node."""
     assert node[0].tag == f"{XSD}annotation", node.get("name")
-    return str(node.findtext(f"{XSD}annotation/{XSD}documentation"))
+    return str(node.findtext(f"{XSD}annotation/{XSD}documentation") or "")
 
 
 def test_every_type_member_value_and_element_is_documented(schema: Any) -> None:

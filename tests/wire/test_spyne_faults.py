@@ -33,7 +33,7 @@ from gateway.soap.guard_schema import GuardSchema
 from gateway.soap.transport import SoapServer
 from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from tests.wire.conftest import published
-from tests.wire.plain_spyne import PLAIN, Color, Plain, Thing, python
+from tests.wire.plain_spyne import HTTP, PLAIN, Color, Plain, Thing, python
 from tests.wire.soap_stand import JOB, NS, WSDL, XSD, Said, Stand, stored
 from tests.wire.valid import WSDL_FILES
 
@@ -104,15 +104,14 @@ async def test_wsdl_is_built_once(stand: Stand) -> None:
     assert replies[0].content == replies[1].content == published()[WSDL_FILES[SOAP11]]
 
 
-def test_wsdl_has_a_port_because_the_transport_is_set_before() -> None:
-    plain = Plain()
-    plain.app.transport = None
-    with pytest.raises(TypeError):
-        plain.wsdl()
+def test_wsdl_names_the_transport_because_it_is_set_before() -> None:
+    theirs = Plain(transport=None).wsdl()
+    assert theirs.xpath("//@transport") == ["noconn://null.spyne"]
 
     for version, (_, document) in applications(OPERATIONS, None).items():
-        (port,) = etree.fromstring(document.at("urn:address")).iter(f"{WSDL}port")
-        assert port.get("name") == version.port
+        ours: Any = etree.fromstring(document.at("urn:address"))
+        assert ours.xpath("//@transport") == [HTTP]
+        assert [port.get("name") for port in ours.iter(f"{WSDL}port")] == [version.port]
 
 
 def test_wsdl_has_names_actions_and_faults_of_our_own(version: SoapVersion, wsdl: Any) -> None:
@@ -133,19 +132,17 @@ def test_wsdl_has_names_actions_and_faults_of_our_own(version: SoapVersion, wsdl
     assert not wsdl.findall(f".//{XSD}complexType[@name='JobsFault']")
 
 
-def test_wsdl_lists_have_no_holders_and_enumerations_no_namespace_of_their_own(schema: Any) -> None:
-    list_of = importlib.import_module("spyne").Array(spyne.Unicode)
-    holder = type(Thing)(
-        "Holder",
-        (spyne.ComplexModel,),
-        {"__namespace__": "urn:other", "_type_info": [("list", list_of), ("color", Color)]},
-    )
-    theirs = Plain(method=spyne.rpc(holder)(lambda _ctx, _holder: None)).wsdl()
-    assert "stringArray" in theirs.xpath("//@name")
-    assert list(theirs.iter(f"{XSD}import"))
+def test_wsdl_lists_have_no_holders_and_enumerations_their_own_names(schema: Any) -> None:
+    members = [
+        ("list", importlib.import_module("spyne").Array(spyne.Unicode)),
+        ("color", spyne.Unicode(values=["RED", "GREEN"])),
+    ]
+    holder = type(Thing)("Holder", (spyne.ComplexModel,), {"__namespace__": PLAIN, "_type_info": members})
+    names = Plain(method=spyne.rpc(holder)(lambda _ctx, _holder: None)).wsdl().xpath("//@name")
+    assert {"stringArray", "Holder_colorType"} <= set(names)
 
     assert not [name for name in schema.xpath("//@name") if name.endswith("Array")]
-    assert not list(schema.iter(f"{XSD}import"))
+    assert not [name for name in schema.xpath("//@name") if name.endswith("Type") and "_" in name]
 
 
 # Reading

@@ -49,6 +49,8 @@ async def seen_async(reply: httpx.Response) -> None:
 
 def check(content: bytes, headers: Any, status: int) -> None:
     """Check a reply of the SOAP door to POST. Raises AssertionError."""
+    assert b"spyne" not in content.lower()
+    assert "spyne" not in str(headers).lower()
     content_type = headers.get("content-type", "")
     media_type = content_type.partition(";")[0]
     if media_type == "text/plain":
