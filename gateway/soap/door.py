@@ -70,7 +70,7 @@ def applications(
         application = JobsApplication(
             service, protocol=protocol, documents=partial(JobsDocuments, version=version), seam=seam
         )
-        # Spyne leaves the ports out of the WSDL of an application that has no transport yet.
+        # Spyne names a transport of its own in the WSDL of an application that has none yet, or no ports.
         application.transport = SoapServer.transport
         made[version] = (application, build(application, version, operations))
     return made

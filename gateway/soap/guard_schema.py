@@ -24,7 +24,8 @@ _STEP = re.compile(r"(?:[^:/\[\]]+:)?([^:/\[\]]+)(?:\[([0-9]+)\])?")
 class GuardSchema:
     """Validates the element of an operation, as a subtree.
 
-    To be used on the event loop alone: a schema's log of errors is shared by all who use it.
+    To be used on the event loop alone: a schema's log of errors is shared by all who use it. Spyne's own
+    validators leave one schema to all threads, so that a caller's fault may show another one's values.
     """
 
     def __init__(self, schema: Element, operations: tuple[Operation, ...]) -> None:

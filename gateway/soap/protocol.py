@@ -52,6 +52,7 @@ class _JobsSoap:
 
     def create_in_document(self, ctx: Any, _charset: str | None = None) -> None:
         """Nothing is left to do: the transport has parsed the message, which it had to await."""
+        # Spyne's own takes MIME packages apart here, and builds XPath from the ids that they name.
 
     def decompose_incoming_envelope(self, ctx: Any, _message: Any = None) -> None:
         """Find the operation's element and the header values. Raises JobsError."""
@@ -75,6 +76,7 @@ class _JobsSoap:
 
     def deserialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:
         """Read the operation's element into the parts of the request. Raises ValidationFailed."""
+        # Spyne's own takes xsi:nil="false" for true, and reads what is missing and what is nil alike.
         operation: Operation = ctx.descriptor.udd["operation"]
         element: Element = ctx.in_body_doc
         package: Package | None = ctx.udc.package
@@ -84,6 +86,9 @@ class _JobsSoap:
 
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:
         """Write the envelope of the reply or of the fault as text."""
+        # Spyne's own writes decimals with exponents, infinities, words that are no values of their type, and
+        # nil for a required value that is missing. The first word of its enumerations is false. Its faults
+        # say codes with dots, subcodes without a namespace, and in SOAP 1.2 a prefix as a namespace.
         exchange: Exchange = ctx.udc
         fault: JobsFault | None = ctx.out_error
         operation: Operation | None = ctx.descriptor and ctx.descriptor.udd["operation"]
@@ -100,7 +105,7 @@ class _JobsSoap:
         ctx.out_string = [ctx.out_document.encode()]
 
     def fault_to_http_response_code(self, fault: JobsFault) -> int:
-        """The HTTP status of a fault."""
+        """The HTTP status of a fault. Spyne's own is always 500."""
         return status_of(fault, self.version)
 
     def _reply(self, operation: Operation, value: Any) -> str:

@@ -41,9 +41,9 @@ def soap_action(operation_name: str) -> str:
 
 def documentation_of(operation: Operation) -> str:
     """What the operation does, who may call it, and its own errors."""
-    texts = [operation.summary]
-    if operation.description and operation.description != operation.summary:
-        texts.append(operation.description)
+    texts = [operation.description]
+    if not operation.description.startswith(operation.summary):
+        texts.insert(0, operation.summary)
     who = f"Needs the role {operation.role}"
     texts.append(f"{who}, or the token of the job." if operation.worker else f"{who}.")
     if carries_bytes(operation):

@@ -45,7 +45,7 @@ _RETRY_AFTER_SECONDS = "5"
 class _Context(MethodContext):  # type: ignore[misc]  # Spyne has no types
     """Spyne's context without what costs time and is of no use here."""
 
-    # Spyne looks each name up before it sets an attribute.
+    # Spyne looks each name up before it sets an attribute, and refuses those that it does not know.
     __setattr__ = object.__setattr__
 
     def fire_event(self, event: str, *args: Any, **given: Any) -> None:
@@ -60,7 +60,10 @@ class _Context(MethodContext):  # type: ignore[misc]  # Spyne has no types
 
 
 class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
-    """The transport of one SOAP version."""
+    """The transport of one SOAP version.
+
+    ASGI all the way: behind an adapter from WSGI, Spyne waits for ever for the body of an empty POST.
+    """
 
     # WSDL 1.1 section 3.3 and the SOAP 1.2 binding for WSDL 1.1: the HTTP transport of both versions.
     transport = "http://schemas.xmlsoap.org/soap/http"
@@ -102,6 +105,7 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         except JobsError as error:
             self._fail(ctx, JobsFault(error))
         except Exception:
+            # Spyne lets all but its faults escape, and sends 200 and nothing when the writer fails.
             _log.exception("a SOAP request failed", extra={"request_id": exchange.request_id})
             reason = f"something unexpected happened; the request id is {exchange.request_id}"
             self._fail(ctx, JobsFault(InternalServerError(reason)))

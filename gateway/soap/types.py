@@ -62,18 +62,20 @@ def complex_type(name: str, documentation: str, members: Iterable[tuple[str, Any
 
 
 def member_type(member: Member, documentation: str = "") -> Any:
-    """The type of a member, with how often it occurs and what it means."""
+    """The type of a member, with how often it occurs and what it means, which its type may tell."""
     text = documentation or member.documentation
     if limits := limits_text(member):
         text = f"{text} ({limits})" if text else limits
     if member.kind is Kind.MODEL:
         model: type[Model] = member.type
+        text = text or shape_of(model).documentation
         base = type_of(model)
     elif member.kind is Kind.WORD:
         words: type[Word] = member.type
         base = enumeration_of(words)
     else:
         base = _SCALARS[member.kind]
+    # Spyne's Array would put a type of its own round a list.
     return base.customize(
         min_occurs=1 if member.required and not member.many else 0,
         max_occurs="unbounded" if member.many else 1,
@@ -85,10 +87,8 @@ def member_type(member: Member, documentation: str = "") -> Any:
 @cache
 def enumeration_of(words: type[Word]) -> Any:
     """The Spyne type of a list of words."""
-    # Enum keeps a namespace of its own; without one set here, the type would leak into Spyne's.
-    made = Enum(*(str(word) for word in words), type_name=words.__name__)
-    made.__namespace__ = NAMESPACE
-    return made
+    # Spyne's Unicode(values=...) would make a type for each member that takes these words, named after it.
+    return Enum(*(str(word) for word in words), type_name=words.__name__)
 
 
 def limits_text(member: Member) -> str:

@@ -37,7 +37,7 @@ _HEADERS = (
 
 
 class JobsDocuments(InterfaceDocuments):  # type: ignore[misc]  # Spyne has no types
-    """Spyne's holder of documents, with our names of ports and bindings."""
+    """Spyne's holder of documents, with our names of ports and bindings; Spyne gives them the port type's."""
 
     def __init__(self, interface: Any, version: SoapVersion) -> None:
         super().__init__(interface)
@@ -71,7 +71,7 @@ class WsdlDocument:
         types = etree.SubElement(root, f"{{{WSDL}}}types")
         found = source.find(f"{{{WSDL}}}types/{{{XSD}}}schema")
         assert found is not None
-        _write_schema(types, found, order, operations)
+        _write_schema(types, found, operations)
         for message in _messages(source, order):
             _copy(message, root)
         for name in ("portType", "binding"):
@@ -100,7 +100,10 @@ class WsdlDocument:
 
 
 def build(application: Any, version: SoapVersion, operations: Iterable[Operation]) -> WsdlDocument:
-    """Have Spyne build the WSDL of an application, whose transport is set, and shape it. Only once."""
+    """Have Spyne build the WSDL of an application, whose transport is set, and shape it.
+
+    Only once: Spyne keeps the nodes of the port type and the service, and a second document is without them.
+    """
     wsdl = application.interface.docs.wsdl11
     wsdl.build_interface_document(_ADDRESS)
     return WsdlDocument(wsdl.get_interface_document(), version, operations)
@@ -140,20 +143,23 @@ def _write_operations(made: Element, source: Element, order: list[str]) -> None:
     by_name = {str(child.get("name")): child for child in source.findall(f"{{{WSDL}}}operation")}
     for name in order:
         operation = _copy(by_name[name], made)
-        # parameterOrder is for RPC, and its value must name parts (WSDL 1.1 section 2.4.6).
+        # Spyne's parameterOrder names no part, which it must (WSDL 1.1 section 2.4.6); it is for RPC anyway.
         operation.attrib.pop("parameterOrder", None)
         for child in operation:
+            # Spyne says the bare name.
             if "soapAction" in child.attrib:
                 child.set("soapAction", soap_action(name))
 
 
-def _write_schema(
-    types: Element, source: Element, order: list[str], operations: tuple[Operation, ...]
-) -> None:
+def _write_schema(types: Element, source: Element, operations: tuple[Operation, ...]) -> None:
     made = etree.SubElement(types, f"{{{XSD}}}schema")
     made.set("targetNamespace", NAMESPACE)
     made.set("elementFormDefault", "qualified")
-    wrappers = [name + end for name in order for end in ("", "Response")]
+    wrappers = {
+        operation.name + end: f"{what} of {operation.name}: {operation.summary}"
+        for operation in operations
+        for end, what in (("", "Request"), ("Response", "Reply"))
+    }
     simple = {str(node.get("name")): node for node in source.findall(f"{{{XSD}}}simpleType")}
     complex_ = {str(node.get("name")): node for node in source.findall(f"{{{XSD}}}complexType")}
     words = _words(operations)
@@ -161,19 +167,18 @@ def _write_schema(
         _describe_words(_copy(simple[name], made), words[name])
     # Spyne's own type of the fault is not used: its members would lie beside faultcode.
     parts = sorted(set(complex_) - set(wrappers) - {FAULT_MESSAGE})
-    texts = {model.__name__: shape_of(model).documentation for model in _models(operations)}
+    texts = wrappers | {model.__name__: shape_of(model).documentation for model in _models(operations)}
     for name in [*parts, *wrappers]:
         node = _copy(complex_[name], made)
         _tell_occurrence(node)
-        # Spyne may write what a member says of a type in place of the type's own text.
+        # Spyne writes what some member says of a type in place of the type's own text.
         for annotation in node.findall(f"{{{XSD}}}annotation"):
             node.remove(annotation)
-        if name in texts:
-            _document(node, texts[name])
+        _document(node, texts[name])
     for name in wrappers:
         etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": f"tns:{name}"})
     fault = {"name": FAULT_ELEMENT, "type": f"tns:{ServiceFault.__name__}"}
-    etree.SubElement(made, f"{{{XSD}}}element", fault)
+    _document(etree.SubElement(made, f"{{{XSD}}}element", fault), "Detail of every fault.")
     for name, type_name, meaning in _HEADERS:
         element = etree.SubElement(made, f"{{{XSD}}}element", {"name": name, "type": type_name})
         _document(element, meaning)
@@ -211,8 +216,11 @@ def _words(operations: tuple[Operation, ...]) -> dict[str, type[Word]]:
 
 
 def _describe_words(made: Element, words: type[Word]) -> None:
-    meanings = [f"{word}: {word.meaning}" for word in words]
-    _document(made, "\n".join([" ".join((words.__doc__ or "").split()), *meanings]))
+    """Tell what the list of words is, and what each of them means."""
+    _document(made, " ".join((words.__doc__ or "").split()))
+    values = made.iterfind(f".//{{{XSD}}}enumeration")
+    for word, value in zip(words, values, strict=True):
+        _document(value, word.meaning)
 
 
 def _document(element: Element, text: str) -> None:

@@ -11,9 +11,22 @@ from typing import Any
 
 import httpx
 import zeep
+from zeep.transports import Transport
+
+from tests.wire.valid import check, seen
 
 SECONDS = 60.0
 """How long anything may take; nothing waits for it when all is well."""
+
+
+class CheckedTransport(Transport):
+    """zeep's way to a gateway, on which each reply is checked."""
+
+    def post(self, address: str, message: bytes, headers: dict[str, str]) -> Any:
+        """Post an envelope."""
+        reply = super().post(address, message, headers)
+        check(reply.content, reply.headers, reply.status_code)
+        return reply
 
 
 class GatewayProcess:
@@ -23,7 +36,7 @@ class GatewayProcess:
         self.data = data
         self.settings = settings
         self.process: subprocess.Popen[bytes] | None = None
-        self.http = httpx.Client(timeout=SECONDS)
+        self.http = httpx.Client(timeout=SECONDS, event_hooks={"response": [seen]})
 
     def start(self, program: Path | None = None) -> "GatewayProcess":
         """Start it and wait until it serves, or has ended."""
@@ -76,7 +89,10 @@ class GatewayProcess:
 
     def soap(self) -> Any:
         """The operations, through zeep and the live WSDL."""
-        return zeep.Client(f"{self.http.base_url}/soap/v2/?wsdl".replace("//soap", "/soap")).service
+        transport = CheckedTransport()
+        return zeep.Client(
+            f"{self.http.base_url}/soap/v2/?wsdl".replace("//soap", "/soap"), transport=transport
+        ).service
 
     def start_job(self, *command: str, **members: Any) -> dict[str, Any]:
         """startJob over REST."""

@@ -12,6 +12,7 @@ from gateway.soap.golden import documents
 from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from tests.fuzz.message import Message
 from tests.wire.hostile import ENVELOPES, in_version
+from tests.wire.security import digested, plain, security, timestamp
 
 _TOKEN = re.compile(r"<[^>]*>|[^<]+|<")
 _LEAF = re.compile(r"<([\w:]+)((?:\s[^<>]*)?)>([^<>]*)</\1>")
@@ -117,6 +118,19 @@ BLOCKS = [
     '<h:a xmlns:h="urn:h"><h:b/></h:a>',
     "<a/>",
     "text",
+    security(plain("jg_nobody_" + "0" * 64), flags='soap:mustUnderstand="1"'),
+    security(digested("nobody", "secret", created="2026-11-23T12:00:00Z")),
+    security(timestamp("2026-11-23T12:00:00Z", "2026-11-23T12:01:00Z")),
+    security(timestamp("2026-11-23T11:00:00Z")),
+    *(
+        f'<a:{name} xmlns:a="http://www.w3.org/2005/08/addressing">{inner}</a:{name}>'
+        for name, inner in (
+            ("MessageID", "urn:uuid:1"),
+            ("Action", "urn:jobs-gateway:v2:getJob"),
+            ("ReplyTo", "<a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address>"),
+            ("ReplyTo", "<a:Address>http://127.0.0.1:9/</a:Address>"),
+        )
+    ),
 ]
 
 PROLOGS = [

@@ -1,11 +1,13 @@
 """Both doors over one house, in memory: each test of the suite runs once per door."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from lxml import etree
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
@@ -16,12 +18,14 @@ from gateway.domain.keys import new_key
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
 from gateway.rest.door import not_found, rest_routes
+from gateway.soap import golden
 from gateway.soap.door import soap_routes
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.house import TestHouse, a_house
 from tests.wire.clients import Client, RestClient, SoapClient, XopClient
 from tests.wire.package_stand import Poster
 from tests.wire.test_operations import started
+from tests.wire.valid import WSDL_FILES, seen_async
 
 MAX_BODY_BYTES = 1_000_000
 DOORS_FOR_BYTES = ["REST", "SOAP 1.1", "SOAP 1.2", "MTOM 1.1", "MTOM 1.2"]
@@ -64,7 +68,9 @@ async def http(house: TestHouse, doors: tuple[SeamOfTheTest, ASGIApp]) -> AsyncI
     seam, app = doors
     seam.seam = house.seam
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1:8080", event_hooks={"response": [seen_async]}
+    ) as client:
         yield client
 
 
@@ -121,3 +127,19 @@ def version(request: pytest.FixtureRequest) -> SoapVersion:
 async def post(http: httpx.AsyncClient, rest: RestClient, version: SoapVersion) -> Poster:
     """Posts packages for a new job."""
     return Poster(http, version, await started(rest))
+
+
+published = cache(golden.documents)
+
+
+@pytest.fixture
+def wsdl(version: SoapVersion) -> Any:
+    """The WSDL of a version."""
+    return etree.fromstring(published()[WSDL_FILES[version]])
+
+
+@pytest.fixture
+def schema(wsdl: Any) -> Any:
+    """The schema inside the WSDL."""
+    (found,) = wsdl.findall("{*}types/{*}schema")
+    return found

@@ -22,6 +22,7 @@ from gateway.domain.record import Stored
 from gateway.domain.words import Role
 from gateway.soap.door import soap_routes
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
+from tests.wire.valid import seen_async
 
 NS = "urn:jobs-gateway:v2"
 XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -113,7 +114,9 @@ class Stand:
         self.seam, routes = _door(public_url, docs_need_key, max_body_bytes)
         self.seam.reset()
         transport = httpx.ASGITransport(Router(routes, redirect_slashes=False))
-        self.http = httpx.AsyncClient(transport=transport, base_url=BASE)
+        self.http = httpx.AsyncClient(
+            transport=transport, base_url=BASE, event_hooks={"response": [seen_async]}
+        )
 
     async def post(
         self,

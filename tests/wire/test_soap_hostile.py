@@ -17,7 +17,7 @@ from gateway.translate.xml_parsing import MessageParser
 from tests.house import TestHouse
 from tests.wire.conftest import SeamOfTheTest
 from tests.wire.hostile import ENVELOPES, LIMIT, ROWS, UNSAYABLE, Row, about, pieces, saved
-from tests.wire.hostile_reply import Schemas, check, schema_of
+from tests.wire.hostile_reply import check
 from tests.wire.soap_stand import BASE, Said, Stand, envelope
 
 each_version = pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.number)
@@ -46,19 +46,6 @@ async def soap_http(house: TestHouse, door: tuple[SeamOfTheTest, Router]) -> Asy
         yield client
 
 
-@pytest.fixture(scope="module")
-def schemas(door: tuple[SeamOfTheTest, Router]) -> Schemas:
-    """The schemas in the WSDLs that are served."""
-
-    async def served() -> dict[SoapVersion, Any]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(door[1]), base_url=BASE) as client:
-            wsdls = {one: await client.get(f"/soap/v2/?wsdl={one.number}") for one in VERSIONS}
-        return {one: schema_of(wsdl.content) for one, wsdl in wsdls.items()}
-
-    with asyncio.Runner() as runner:
-        return runner.run(served())
-
-
 async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
     for piece in pieces(body):
         yield piece
@@ -67,7 +54,7 @@ async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
 @each_version
 @each_row
 async def test_each_case_gets_its_answer(
-    row: Row, version: SoapVersion, soap_http: httpx.AsyncClient, house: TestHouse, schemas: Schemas
+    row: Row, version: SoapVersion, soap_http: httpx.AsyncClient, house: TestHouse
 ) -> None:
     job = await house.start()
     body = about(row.body(version), job=job.id)
@@ -77,7 +64,7 @@ async def test_each_case_gets_its_answer(
         content=in_pieces(body) if row.chunked else body,
         headers=row.header(version),
     )
-    check(row, version, response, schemas)
+    check(row, version, response)
 
 
 def test_every_saved_envelope_stands_in_the_table() -> None:
