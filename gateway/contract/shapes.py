@@ -94,6 +94,13 @@ def shape_of(model: type[Model]) -> Shape:
     return Shape(model, members)
 
 
+@cache
+def listed_in(model: type[Model]) -> Member | None:
+    """The list of a page: its only member that is a list of models; None = it is no page."""
+    lists = [member for member in shape_of(model).members if member.many and member.kind is Kind.MODEL]
+    return lists[0] if len(lists) == 1 else None
+
+
 def models_of(roots: list[type[Model]]) -> list[type[Model]]:
     """The models given and all that they are made of, each once, parts before wholes."""
     found: dict[type[Model], None] = {}

@@ -12,6 +12,7 @@ from gateway.domain.content import Kept
 from gateway.domain.errors import MalformedMessage, UnknownOperation
 from gateway.soap.fault import JobsFault, fault_body, status_of
 from gateway.soap.guard_schema import GuardSchema
+from gateway.soap.long_reply import written_ahead
 from gateway.soap.reply_header import reply_header
 from gateway.soap.spyne_compat import Soap11, Soap12
 from gateway.soap.xop import Package
@@ -83,6 +84,11 @@ class _JobsSoap:
         read = read_request if package is None else package.read_request
         parts = read(operation, element, self._guard.problems)
         ctx.in_object = (parts,)
+
+    async def write_ahead(self, ctx: Any) -> None:
+        """Begin the reply when it is a long one: `serialize` cannot let others have their turn."""
+        if ctx.out_error is None:
+            ctx.out_object = (await written_ahead(ctx.out_object[0], self._writer),)
 
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:
         """Write the envelope of the reply or of the fault as text."""

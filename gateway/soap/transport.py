@@ -95,6 +95,7 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
             if package is not None:
                 await package.expect_what_was_named()
             await self.app.answer(ctx)
+            await self.app.out_protocol.write_ahead(ctx)
             self.get_out_string(ctx)
             # In packages the tags of xop:Include differ each time: there would be no end of them.
             if ctx.out_error is None and package is None:

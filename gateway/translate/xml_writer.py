@@ -9,6 +9,7 @@ import linecache
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +86,7 @@ def _lines(member: Member, verb: str) -> list[str]:
     if member.kind is Kind.MODEL:
         call = f"{verb}_{member.type.__name__}(v)"
         if verb == WRITE:
-            call = f"(stored(v) if v.__class__ is Stored else {call})"
+            call = f"(v.xml if v.__class__ is Written else stored(v) if v.__class__ is Stored else {call})"
         inner = f"{{{call}}}"
         if not member.many and verb != GIVE:
             return [
@@ -115,6 +116,13 @@ def show_code(model: type[Model]) -> str:
     return _function(model, WRITE)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Stands in a reply for a model whose members have been written before."""
+
+    xml: str
+
+
 class XmlWriter:
     """Writes the members of models; remembers the XML of stored ones, up to `cache_characters`."""
 
@@ -131,6 +139,7 @@ class XmlWriter:
             "base64": _base64,
             "stored": self._stored,
             "Stored": Stored,
+            "Written": Written,
         }
 
     def children(self, value: "Model | Stored[Any]") -> str:
