@@ -1,4 +1,4 @@
-"""Long replies over SOAP: the same as short ones, and other callers have their turn while they are written."""
+"""Long replies over SOAP: whole as short ones are, and other callers get their turn meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
