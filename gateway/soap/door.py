@@ -146,7 +146,7 @@ class _Door:
         try:
             package = await open_package(body_pieces(request), given, self._max_body_bytes)
         except MalformedMessage as error:
-            return server.refuse(exchange, error)
+            return await server.refuse(exchange, error)
         exchange.package = package
         return await server.serve(exchange, package.envelope, package.charset)
 

@@ -21,6 +21,7 @@ from gateway.domain.errors import (
     ValidationFailed,
 )
 from gateway.domain.words import CallProtocol
+from gateway.http.compress import LEAST_BYTES, accepts_gzip, compressed
 from gateway.http.credentials import credentials_of
 from gateway.http.download import Download
 from gateway.http.preconditions import idempotency_key_of, if_match_of
@@ -112,15 +113,15 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
             self._fail(ctx, JobsFault(InternalServerError(reason)))
         finally:
             ctx.close()
-        return self._response(ctx, exchange)
+        return await self._response(ctx, exchange)
 
-    def refuse(self, exchange: Exchange, error: JobsError) -> Response:
+    async def refuse(self, exchange: Exchange, error: JobsError) -> Response:
         """The fault for a message of which no envelope could be read."""
         ctx: Any = _Context(self, MethodContext.SERVER)
         ctx.udc = exchange
         self._fail(ctx, JobsFault(error))
         ctx.close()
-        return self._response(ctx, exchange)
+        return await self._response(ctx, exchange)
 
     def get_in_object(self, ctx: Any) -> None:
         """Read the request. Spyne's own logs each fault of a caller with its traceback."""
@@ -152,7 +153,7 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         ctx.out_document = ctx.out_string = None
         self.get_out_string(ctx)
 
-    def _response(self, ctx: Any, exchange: Exchange) -> Response:
+    async def _response(self, ctx: Any, exchange: Exchange) -> Response:
         headers = {"x-request-id": exchange.request_id, "cache-control": "no-store"}
         status = 200
         if ctx.out_error is not None:
@@ -170,6 +171,11 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
         if content is None or ctx.out_error is not None:
             if content is not None:
                 content.close()
+            if len(envelope) >= LEAST_BYTES:
+                headers["vary"] = "Accept-Encoding"
+                if accepts_gzip(exchange.headers):
+                    headers["content-encoding"] = "gzip"
+                    envelope = await compressed(envelope)
             return Response(envelope, status, headers, media_type=self._version.content_type)
         headers["content-type"] = self._version.content_type
         return Download(

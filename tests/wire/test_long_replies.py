@@ -72,3 +72,29 @@ async def test_a_page_of_any_length_is_whole(length: int, version: SoapVersion) 
         f"<{number}>" for number in range(length)
     ]
     assert page.findtext(f"{{{NS}}}limit") == "5000"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coded"), [("gzip, deflate", "gzip"), ("identity", None), ("gzip;q=0", None), (None, None)]
+)
+async def test_a_long_reply_is_compressed_for_who_asks(accepted: str | None, coded: str | None) -> None:
+    stand = Stand()
+    stand.seam.replies["listStorageResults"] = a_page(100)
+    if accepted is None:
+        del stand.http.headers["accept-encoding"]
+    else:
+        stand.http.headers["accept-encoding"] = accepted
+    reply = await stand.body(LIST)
+    assert reply.headers.get("content-encoding") == coded
+    assert reply.headers["vary"] == "Accept-Encoding"
+    assert (int(reply.headers["content-length"]) < len(reply.content)) == (coded == "gzip")
+    assert reply.content.count(b"<businessPartnerId>") == 100
+
+
+async def test_a_short_reply_is_never_compressed() -> None:
+    stand = Stand()
+    stand.seam.replies["listStorageResults"] = a_page(0)
+    stand.http.headers["accept-encoding"] = "gzip"
+    reply = await stand.body(LIST)
+    assert "content-encoding" not in reply.headers
+    assert "vary" not in reply.headers
