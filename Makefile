@@ -5,9 +5,10 @@ BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 WORKERS ?= 2
 SERVE_ARGS ?=
+BENCH_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help setup serve demo test lint test-all contract clean
+.PHONY: help setup serve demo test lint test-all contract bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +36,11 @@ test-all: ## the tests with every Python of PYTHONS that is on this machine
 contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's table
 	$(BIN)/gateway contract --write
 
+bench: $(VENV)/.bench ## measure the performance goals (QUICK=1 is rough and short, ROWS=1,4 are some of them)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(BENCH_ARGS)
+
 clean: ## remove what the commands above made, but for the data folder
-	rm -rf .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf bench/.cache .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: they are renewed when the dependencies change, so that a second run installs nothing.
@@ -51,4 +55,8 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[bench]"
 	touch $@ $(VENV)/.demo
