@@ -18,8 +18,8 @@ from bench.report import Report
 from bench.rows import compressing, connections, filters, holding, memory, reading, starting, writing
 from bench.stand import Effort, Stand
 
-_FULL = Effort(rounds=15, seconds=0.4, large=1_000_000)
-_QUICK = Effort(rounds=3, seconds=0.12, large=50_000, quick=True)
+_FULL = Effort(rounds=41, seconds=0.12, large=1_000_000)
+_QUICK = Effort(rounds=3, seconds=0.06, large=50_000, quick=True)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""`python -m bench.profiles NAME`: where the gateway's time goes under one kind of request, by py-spy.
+"""`python -m bench.profiles NAME`: where a server's time goes under one kind of request, by py-spy.
 
-Prints the functions with their share of the samples: with all that they call, and by themselves.
+Prints the functions with their share of the samples of the event loop's thread: with all that they call, and
+by themselves. `store` in front of a name (`store:start`) shows the thread that writes instead.
 """
 
 import subprocess
@@ -14,6 +15,7 @@ from bench.http import get, soap
 from bench.load import load
 from bench.process import Server
 from bench.rows.filters import JOB_FILTERS, job_list
+from bench.rows.starting import no_op
 from bench.rows.writing import start_request
 from bench.stand import Effort, Stand
 
@@ -21,51 +23,60 @@ _SECONDS = 8
 _RATE = 500
 _SHOWN = 45
 _LOOP = "Runner.run (asyncio/runners.py)"
-_REQUESTS = {
+_WRITER = "GroupCommit._run (stores/sqlite_commits.py)"
+_RESULTS = f"<storageId>{jobs.STORAGE}</storageId><query><limit>5000</limit></query>"
+
+_OF_SMALL = {
     "rest-list": get("/v2/jobs?limit=100"),
     "soap-list": soap("listJobs", "<query><limit>100</limit></query>"),
     "rest-get": get(f"/v2/jobs/{jobs.job_id(0)}"),
     "soap-get": soap("getJob", f"<jobId>{jobs.job_id(0)}</jobId>"),
-    "constant": get(f"/v2/jobs/{jobs.job_id(0)}"),
-    "start": start_request(),
     "rest-results": get(f"/v2/jobs/results/{jobs.STORAGE}?limit=5000"),
-} | {f"filter-{name}": job_list(query) for name, query in JOB_FILTERS.items()}
+    "soap-results": soap("listStorageResults", _RESULTS),
+}
+_OF_LARGE = {f"filter {name}": job_list(query) for name, query in JOB_FILTERS.items()}
+_OF_NEW = {"start": (start_request(), 64), "no-op": (no_op(), 16)}
+_NAMES = (*_OF_SMALL, *_OF_NEW, *_OF_LARGE)
 
 
 def main() -> None:
     """Profile one kind of request."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name not in _REQUESTS:
-        sys.exit(f"usage: python -m bench.profiles {' | '.join(_REQUESTS)}")
+    thread, name = _asked()
     cores.keep_to(cores.CALLERS)
     with Stand.open(Effort(rounds=1, seconds=1, large=1_000_000)) as stand:
-        if name == "start":
-            with stand.new_gateway() as server:
-                _tell(_samples(server, name, stand.folder, connections=64))
-            return
-        large = name.startswith("filter-")
-        server = stand.rival(name) if name == "constant" else stand.large() if large else stand.small()
-        _tell(_samples(server, name, stand.folder, connections=2))
+        if name in _OF_NEW:
+            request, connections = _OF_NEW[name]
+            with stand.new_gateway(GATEWAY_MAX_RUNNING_JOBS="8") as server:
+                stacks = _samples(server, request, stand.folder, connections)
+        elif name in _OF_SMALL:
+            stacks = _samples(stand.small(), _OF_SMALL[name], stand.folder, 2)
+        else:
+            stacks = _samples(stand.large(), _OF_LARGE[name], stand.folder, 2)
+    _tell(stacks, _WRITER if thread == "store" else _LOOP)
 
 
-def _samples(server: Server, name: str, folder: Path, *, connections: int) -> list[list[str]]:
-    request = [_REQUESTS[name]]
-    load(server.port, request, count=200, connections=connections)
+def _asked() -> tuple[str, str]:
+    """The thread and the kind of request that the command line names."""
+    given = sys.argv[1] if len(sys.argv) == 2 else ""
+    thread, _, name = given.rpartition(":")
+    if name not in _NAMES or thread not in ("", "store"):
+        sys.exit("usage: python -m bench.profiles NAME, which is one of\n  " + "\n  ".join(_NAMES))
+    return thread, name
+
+
+def _samples(server: Server, request: bytes, folder: Path, connections: int) -> list[list[str]]:
+    """The stacks that were seen while the request was sent over and over."""
+    load(server.port, [request], count=200, connections=connections)
     loading = threading.Thread(
-        target=load, args=(server.port, request), kwargs={"connections": connections, "seconds": _SECONDS + 2}
+        target=load,
+        args=(server.port, [request]),
+        kwargs={"connections": connections, "seconds": _SECONDS + 2},
     )
     loading.start()
     raw = folder / "profile"
-    command = ["py-spy", "record", "-d", str(_SECONDS), "-r", str(_RATE), "-f", "raw", "--full-filenames"]
+    options = ["--duration", str(_SECONDS), "--rate", str(_RATE), "--format", "raw", "--full-filenames"]
     subprocess.run(
-        [
-            str(Path(sys.executable).with_name("py-spy")),
-            *command[1:],
-            "-o",
-            str(raw),
-            "--pid",
-            str(server.pid),
-        ],
+        [Path(sys.executable).with_name("py-spy"), "record", *options, "-o", raw, "--pid", str(server.pid)],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -73,24 +84,23 @@ def _samples(server: Server, name: str, folder: Path, *, connections: int) -> li
     stacks = []
     for line in raw.read_text().splitlines():
         text, _, count = line.rpartition(" ")
-        frames = [_function(frame) for frame in text.split(";")]
-        # The event loop's thread; py-spy takes threads that wait for work as busy.
-        if _LOOP in frames:
-            stacks += [frames[frames.index(_LOOP) + 1 :] or [_LOOP]] * int(count)
+        stacks += [[_function(frame) for frame in text.split(";")]] * int(count)
     return stacks
 
 
-def _tell(stacks: list[list[str]]) -> None:
-    within = Counter(frame for stack in stacks for frame in set(stack))
-    own = Counter(stack[-1] for stack in stacks)
+def _tell(stacks: list[list[str]], thread: str) -> None:
+    """Print what a thread did. One that waits for work counts as busy with waiting."""
+    seen = [stack[stack.index(thread) + 1 :] or [thread] for stack in stacks if thread in stack]
+    within = Counter(frame for stack in seen for frame in set(stack))
+    own = Counter(stack[-1] for stack in seen)
     for title, counted in (("with what it calls", within), ("by itself", own)):
-        print(f"\n{title}, of {len(stacks)} samples")
+        print(f"\n{title}, of {len(seen)} samples")
         for function, count in counted.most_common(_SHOWN):
-            print(f"{count / len(stacks):6.1%}  {function}")
+            print(f"{count / len(seen):6.1%}  {function}")
 
 
 def _function(frame: str) -> str:
-    """A frame without its line: `function (file)`."""
+    """A frame without its line: `function (folder/file)`."""
     name, _, place = frame.partition(" (")
     return f"{name} ({'/'.join(place.split(':')[0].split('/')[-2:])})"
 

@@ -47,7 +47,8 @@ def large_replies(stand: Stand) -> Iterator[Figure]:
                 time.sleep(ended - began)
                 quiet.append((ended, time.perf_counter()))
             waited = second.end()
-        with_reply, without = _longest(waited, busy), _longest(waited, quiet)
+        with_reply = _longest(waited, busy, sent_before=True)
+        without = _longest(waited, quiet, sent_before=False)
         taken = statistics.median(ended - began for began, ended in busy)
         yield Figure(
             f"longest wait of a second caller beside a reply of {_MANY} results, {door}",
@@ -93,12 +94,16 @@ def pruning(stand: Stand) -> Iterator[Figure]:
         )
 
 
-def _longest(waited: Load, windows: list[tuple[float, float]]) -> list[float]:
-    """In each window the longest wait of a request that was under way in it."""
+def _longest(waited: Load, windows: list[tuple[float, float]], *, sent_before: bool) -> list[float]:
+    """In each window the longest wait of a request that was under way in it; or only of those sent in it."""
     found = []
     requests = list(zip(waited.sent_at, waited.latencies, strict=True))
     for began, ended in windows:
-        inside = [wait for sent, wait in requests if sent < ended and sent + wait > began]
+        inside = [
+            wait
+            for sent, wait in requests
+            if sent < ended and (sent + wait > began if sent_before else sent >= began)
+        ]
         if inside:
             found.append(max(inside))
     return found

@@ -17,6 +17,7 @@ from bench.figures import Figure, Spread, at_most, in_turn, quantile
 from bench.http import Line, get, send
 from bench.load import load
 from bench.process import ROOT, Server
+from bench.rows.writing import syncs_per_second
 from bench.stand import Stand
 
 _STAMP = ["date", "+%s.%N"]
@@ -27,6 +28,11 @@ _CALLERS = 16
 _NOT_FINAL = get("/v2/jobs?limit=1&jobStatus=PERSISTED,WAITING,SCHEDULED,RUNNING,UNKNOWN")
 _LOOK_SECONDS = 0.02
 _IDLE_SECONDS = 0.02
+
+
+def no_op() -> bytes:
+    """A startJob of a job that does nothing."""
+    return _start(_NO_OP)
 
 
 def start_to_running(stand: Stand) -> Iterator[Figure]:
@@ -43,12 +49,13 @@ def start_to_running(stand: Stand) -> Iterator[Figure]:
             told.append(running)
             begun.append(command)
             bare.append(bare_loop(stand, each, 1, _STAMP))
+    syncs = syncs_per_second(stand.folder / "synced", effort.seconds)
     for share, name, goal in ((0.5, "p50", 5), (0.99, "p99", 20)):
         ours, theirs = _ms(told, share), _ms([one["starts"] for one in bare], share)
         by_round = [
             _ms([one], share) - _ms([other["starts"]], share) for one, other in zip(told, bare, strict=True)
         ]
-        note = f"{ours:.1f} : {theirs:.1f} ms"
+        note = f"{ours:.1f} : {theirs:.1f} ms; one sync of the disk takes {1000 / syncs:.1f} ms"
         if share == 0.5:
             to_command = _ms(begun, share) - _ms([one["begun"] for one in bare], share)
             note += f"; until the command itself begins {to_command:.1f} ms more"
@@ -109,7 +116,7 @@ def bare_loop(stand: Stand, count: int, concurrency: int, command: list[str]) ->
 def _started(server: Server, count: int) -> tuple[list[float], list[float]]:
     """Seconds until the caller is told of RUNNING, and until the command began, for one job after another."""
     running, begun = [], []
-    start = send("/v2/jobs", json.dumps({"dockerImageUrl": "none", "commands": _STAMP}).encode())
+    start = _start(_STAMP)
     with Line(server.port) as line:
         for _ in range(count):
             asked, asked_at = time.perf_counter(), time.time()
@@ -128,9 +135,8 @@ def _started(server: Server, count: int) -> tuple[list[float], list[float]]:
 
 def _run_all(server: Server, count: int, threads: list[int]) -> float:
     """Seconds from the first startJob until the last job has finished."""
-    start = send("/v2/jobs", json.dumps({"dockerImageUrl": "none", "commands": _NO_OP}).encode())
     began = time.perf_counter()
-    load(server.port, [start], count=count, connections=_CALLERS)
+    load(server.port, [no_op()], count=count, connections=_CALLERS)
     with Line(server.port) as line:
         while json.loads(line.ask(_NOT_FINAL).body)["jobs"]:
             threads.append(server.threads)
@@ -138,6 +144,10 @@ def _run_all(server: Server, count: int, threads: list[int]) -> float:
     taken = time.perf_counter() - began
     threads.append(server.threads)
     return taken
+
+
+def _start(command: list[str]) -> bytes:
+    return send("/v2/jobs", json.dumps({"dockerImageUrl": "none", "commands": command}).encode())
 
 
 def _ms(rounds: list[list[float]], share: float) -> float:

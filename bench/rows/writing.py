@@ -63,7 +63,7 @@ def durable_starts(stand: Stand) -> Iterator[Figure]:
         load(server.port, start, count=200, connections=_CALLERS)
         ratio, starts, syncs = in_turn(
             lambda: load(server.port, start, seconds=effort.seconds, connections=_CALLERS).rate,
-            lambda: _fsyncs_per_second(stand.folder / "synced", effort.seconds),
+            lambda: syncs_per_second(stand.folder / "synced", effort.seconds),
             rounds=effort.rounds,
         )
     yield Figure(
@@ -74,7 +74,7 @@ def durable_starts(stand: Stand) -> Iterator[Figure]:
     )
 
 
-def _fsyncs_per_second(path: Path, seconds: float) -> float:
+def syncs_per_second(path: Path, seconds: float) -> float:
     """How often a second 4 KiB can be written over and synced: what a commit into a log costs at least."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
