@@ -75,11 +75,14 @@ class Figure:
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            **asdict(self),
-            "goal": None if self.goal is None else str(self.goal),
-            "outcome": self.outcome,
-        }
+        return {**asdict(self), "outcome": self.outcome}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> "Figure":
+        """From `plain`."""
+        goal = None if plain["goal"] is None else Goal(**plain["goal"])
+        known = {name: plain[name] for name in ("name", "unit", "note", "proof")}
+        return cls(spread=Spread(**plain["spread"]), goal=goal, **known)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

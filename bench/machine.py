@@ -31,5 +31,6 @@ def facts(effort: Effort) -> dict[str, Any]:
         "libraries": {name: version(name) for name in _LIBRARIES},
         "rounds": effort.rounds,
         "quick": effort.quick,
-        "load_before": round(os.getloadavg()[0], 2),
+        "load": round(os.getloadavg()[0], 1),
+        "niceness": os.nice(0),
     }

@@ -1,5 +1,6 @@
 """How the bench makes figures of measurements, and draws them."""
 
+import json
 from itertools import count
 from xml.etree import ElementTree
 
@@ -73,3 +74,8 @@ def test_the_picture_shows_better_left_of_the_goal_whichever_way_it_counts():
     assert [bar["class"] for bar in bars] == ["met", "short"]
     assert float(bars[0]["x"]) + float(bars[0]["width"]) == middle
     assert float(bars[1]["x"]) == middle
+
+
+def test_a_figure_is_read_from_json_as_it_was_written():
+    figure = Figure("row", Spread(2.0, 1.0, 3.0), at_least(8), unit="ms", note="beside", proof=False)
+    assert Figure.of(json.loads(json.dumps(figure.plain()))) == figure
