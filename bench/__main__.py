@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench import cores
 from bench.figures import Figure
@@ -56,8 +56,7 @@ def main() -> int:
     """Measure; the exit code."""
     given = _arguments()
     effort = _QUICK if given.quick else _FULL
-    if given.large:
-        effort = Effort(effort.rounds, effort.seconds, given.large, effort.quick)
+    effort = replace(effort, rounds=given.rounds or effort.rounds, large=given.large or effort.large)
     wanted = [row for row in ROWS if not given.rows or row.name in given.rows]
     cores.keep_to(cores.CALLERS)
     report = Report(facts(effort))
@@ -82,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a rough answer in under two minutes")
     parser.add_argument("--rows", type=_names, help=f"only these of {', '.join(row.name for row in ROWS)}")
     parser.add_argument("--large", type=int, help="jobs in the large store")
+    parser.add_argument("--rounds", type=int, help="how often both sides of a ratio are measured")
     parser.add_argument(
         "--write", action="store_true", help="renew the results of the rows that are measured"
     )
