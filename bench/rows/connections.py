@@ -42,7 +42,7 @@ def beside_idle_connections(stand: Stand) -> Iterator[Figure]:
                 return alone()
 
         alone()
-        ratio, with_them, without = in_turn(beside, alone, rounds=effort.some(5, 2))
+        ratio, with_them, without = in_turn(beside, alone, rounds=min(effort.rounds, 5))
     yield Figure(
         f"getJob p99 beside {idle:,} idle connections and {_WAITING} long polls : without",
         ratio,

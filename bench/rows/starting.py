@@ -38,7 +38,7 @@ def no_op() -> bytes:
 def start_to_running(stand: Stand) -> Iterator[Figure]:
     """Row 9. RUNNING = a caller who waits for it is told so; the loop's = its spawn has returned."""
     effort = stand.effort
-    each, rounds = effort.some(100, 25), effort.some(5, 2)
+    each, rounds = effort.some(100, 25), min(effort.rounds, 5)
     told: list[list[float]] = []
     begun: list[list[float]] = []
     bare: list[dict[str, Any]] = []
@@ -79,7 +79,7 @@ def many_short_jobs(stand: Stand) -> Iterator[Figure]:
         ratio, ours, theirs = in_turn(
             lambda: _run_all(server, count, threads),
             lambda: float(bare_loop(stand, count, _CONCURRENCY, _NO_OP)["seconds"]),
-            rounds=effort.some(5, 2),
+            rounds=min(effort.rounds, 5),
         )
     yield Figure(
         f"{count} no-op jobs, start to FINISHED : from a bare loop",
