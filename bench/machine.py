@@ -32,5 +32,11 @@ def facts(effort: Effort) -> dict[str, Any]:
         "rounds": effort.rounds,
         "quick": effort.quick,
         "load": round(os.getloadavg()[0], 1),
-        "niceness": os.nice(0),
+        "scheduler_group": _scheduler_group(),
     }
+
+
+def _scheduler_group() -> str:
+    """The group of processes that shares the processor with others', and its niceness; see sched(7)."""
+    group = Path("/proc/self/autogroup")
+    return group.read_text().strip() if group.exists() else ""

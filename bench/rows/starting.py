@@ -48,7 +48,7 @@ def start_to_running(stand: Stand) -> Iterator[Figure]:
             running, command = _started(server, each)
             told.append(running)
             begun.append(command)
-            bare.append(bare_loop(stand, each, 1, _STAMP))
+            bare.append(bare_loop(stand, each, 1, _STAMP, pause=_IDLE_SECONDS))
     syncs = syncs_per_second(stand.folder / "synced", effort.seconds)
     for share, name, goal in ((0.5, "p50", 5), (0.99, "p99", 20)):
         ours, theirs = _ms(told, share), _ms([one["starts"] for one in bare], share)
@@ -91,8 +91,10 @@ def many_short_jobs(stand: Stand) -> Iterator[Figure]:
     )
 
 
-def bare_loop(stand: Stand, count: int, concurrency: int, command: list[str]) -> dict[str, Any]:
-    """What the bare loop measured."""
+def bare_loop(
+    stand: Stand, count: int, concurrency: int, command: list[str], *, pause: float = 0
+) -> dict[str, Any]:
+    """What the bare loop measured; `pause` = seconds that it is idle after each command."""
     with tempfile.TemporaryDirectory(dir=stand.folder) as folder:
         done = subprocess.run(
             [
@@ -102,6 +104,7 @@ def bare_loop(stand: Stand, count: int, concurrency: int, command: list[str]) ->
                 folder,
                 str(count),
                 str(concurrency),
+                str(pause),
                 *command,
             ],
             cwd=ROOT,

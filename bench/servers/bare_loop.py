@@ -2,7 +2,7 @@
 
 It makes the attempt's folders, spawns the waiter with its output going into files there, and learns of the
 end by a pidfd. It has no store, no queue, no API. `python -m bench.servers.bare_loop FOLDER COUNT CONCURRENCY
-COMMAND...` prints as JSON how long each start and all together took.
+PAUSE COMMAND...` prints as JSON how long each start and all together took; PAUSE = seconds after each command.
 """
 
 import asyncio
@@ -55,7 +55,9 @@ async def end_of(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-async def run(folder: Path, count: int, concurrency: int, command: list[str]) -> dict[str, object]:
+async def run(
+    folder: Path, count: int, concurrency: int, pause: float, command: list[str]
+) -> dict[str, object]:
     """Run the command so many times, some of them at a time."""
     starts: list[float] = []
     begun: list[float] = []
@@ -71,6 +73,7 @@ async def run(folder: Path, count: int, concurrency: int, command: list[str]) ->
             assert (attempt / "exit").read_text().split()[0] == "0", attempt
             if stamp := (attempt / "stdout").read_text():
                 begun.append(float(stamp) - asked_at)
+            await asyncio.sleep(pause)
 
     began = time.perf_counter()
     await asyncio.gather(*(one_after_another() for _ in range(concurrency)))
@@ -78,5 +81,5 @@ async def run(folder: Path, count: int, concurrency: int, command: list[str]) ->
 
 
 if __name__ == "__main__":
-    FOLDER, COUNT, CONCURRENCY, *COMMAND = sys.argv[1:]
-    print(json.dumps(uvloop.run(run(Path(FOLDER), int(COUNT), int(CONCURRENCY), COMMAND))))
+    FOLDER, COUNT, CONCURRENCY, PAUSE, *COMMAND = sys.argv[1:]
+    print(json.dumps(uvloop.run(run(Path(FOLDER), int(COUNT), int(CONCURRENCY), float(PAUSE), COMMAND))))
