@@ -6,10 +6,11 @@ NODE = tests/clients/node
 PYTEST_ARGS ?=
 WORKERS ?= 2
 SERVE_ARGS ?=
+BENCH_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
 FUZZ_SECONDS ?= 600
 
-.PHONY: help setup serve demo test lint test-all fuzz contract clean
+.PHONY: help setup serve demo test lint test-all fuzz contract bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +41,11 @@ fuzz: $(VENV)/.test ## arbitrary messages for the SOAP door (FUZZ_SECONDS=600)
 contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's table
 	$(BIN)/gateway contract --write
 
+bench: $(VENV)/.bench ## measure the performance goals (QUICK=1 is rough and short, ROWS=1,4 are some of them)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(BENCH_ARGS)
+
 clean: ## remove what the commands above made, but for the data folder
-	rm -rf $(NODE)/node_modules .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(NODE)/node_modules bench/.cache .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: they are renewed when the dependencies change, so that a second run installs nothing.
@@ -63,3 +67,7 @@ $(NODE)/node_modules/.made: $(NODE)/package.json
 	@command -v npm >/dev/null || exit 0; \
 	cd $(NODE) && npm install --no-package-lock --no-audit --no-fund --fetch-retries=1 --silent \
 	&& touch node_modules/.made || echo "npm could not install what $< names"
+
+$(VENV)/.bench: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[bench]"
+	touch $@ $(VENV)/.demo
