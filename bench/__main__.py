@@ -19,7 +19,7 @@ from bench.rows import compressing, connections, filters, holding, memory, readi
 from bench.stand import Effort, Stand
 
 _FULL = Effort(rounds=41, seconds=0.12, large=1_000_000)
-_QUICK = Effort(rounds=3, seconds=0.06, large=50_000, quick=True)
+_QUICK = Effort(rounds=3, seconds=0.06, large=20_000, quick=True)
 
 
 @dataclass(frozen=True)

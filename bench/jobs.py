@@ -34,7 +34,7 @@ STORAGE = "bulk"
 
 _NOUNS = "address bank catalog customer duplicate entity invoice ledger partner payment".split()
 _IMAGE = "registry.example.org/data/curation:4.12.1"
-_COMMANDS = ("curate", "--profile", "addresses", "--report", "/work/report.json")
+_COMMANDS = ("curate", "--profile", "addresses", "--report", "/data/report.json")
 _LATE_SHARE = 20
 """One in so many jobs, all at the end, has a word that begins like those of the others there."""
 

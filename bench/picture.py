@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from bench.figures import Figure
 
-_WIDTH, _LINE, _TOP = 1100, 24, 46
+_WIDTH, _LINE, _TOP = 1140, 24, 46
 _MIDDLE, _STEP, _STEPS = 820, 45, 4
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -63,6 +63,6 @@ def _bar(top: int, row: str, figure: Figure) -> list[str]:
         f'<text x="10" y="{top + 14}">{escape(row)}</text>',
         f'<text x="62" y="{top + 14}">{escape(name)}</text>',
         f'<rect class="{kind}" x="{start:.1f}" y="{top + 3}" width="{length:.1f}" height="14" rx="2"/>',
-        f'<text x="{_WIDTH - 84}" y="{top + 14}">{figure.spread.median:.3g}{unit}</text>',
-        f'<text class="small" x="{_WIDTH - 34}" y="{top + 14}">{escape(str(goal))}</text>',
+        f'<text x="{_WIDTH - 124}" y="{top + 14}">{figure.spread.median:.3g}{unit}</text>',
+        f'<text class="small" x="{_WIDTH - 50}" y="{top + 14}">{escape(str(goal))}</text>',
     ]

@@ -23,7 +23,7 @@ def beside_idle_connections(stand: Stand) -> Iterator[Figure]:
     """Row 12."""
     effort = stand.effort
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    idle = effort.some(_IDLE, 2000)
+    idle = effort.some(_IDLE, 1000)
     enough = hard == resource.RLIM_INFINITY or hard >= _FILES
     if not enough:
         idle = min(idle, hard - 1000)
@@ -32,7 +32,7 @@ def beside_idle_connections(stand: Stand) -> Iterator[Figure]:
         with Line(server.port) as line:
             job = json.loads(line.ask(start_request()).body)
         requests = [get(f"/v2/jobs/{job['id']}")]
-        count = effort.some(4000, 1000)
+        count = effort.some(4000, 500)
 
         def alone() -> float:
             return quantile(load(server.port, requests, count=count, connections=1).latencies, 0.99)

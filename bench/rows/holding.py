@@ -39,7 +39,7 @@ def large_replies(stand: Stand) -> Iterator[Figure]:
         quiet: list[tuple[float, float]] = []
         with Line(server.port) as line, aside(server.port, _SECOND) as second:
             line.ask(request)
-            for _ in range(stand.effort.some(40, 10)):
+            for _ in range(stand.effort.some(40, 6)):
                 began = time.perf_counter()
                 line.ask(request)
                 ended = time.perf_counter()
@@ -61,7 +61,7 @@ def large_replies(stand: Stand) -> Iterator[Figure]:
 
 def pruning(stand: Stand) -> Iterator[Figure]:
     """Readers and writers while expired jobs are deleted from the large store."""
-    count = stand.effort.some(20_000, 2000)
+    count = stand.effort.some(20_000, 500)
     server, total = stand.large(), stand.effort.large
     folder = filled(total)
     readers = [get(f"/v2/jobs/{jobs.job_id(number)}") for number in range(1, total, total // 1000)]

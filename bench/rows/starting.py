@@ -38,7 +38,7 @@ def no_op() -> bytes:
 def start_to_running(stand: Stand) -> Iterator[Figure]:
     """Row 9. RUNNING = a caller who waits for it is told so; the loop's = its spawn has returned."""
     effort = stand.effort
-    each, rounds = effort.some(100, 25), min(effort.rounds, 5)
+    each, rounds = effort.some(100, 20), min(effort.rounds, 5)
     told: list[list[float]] = []
     begun: list[list[float]] = []
     bare: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ def start_to_running(stand: Stand) -> Iterator[Figure]:
 def many_short_jobs(stand: Stand) -> Iterator[Figure]:
     """Row 10."""
     effort = stand.effort
-    count = effort.some(2000, 300)
+    count = effort.some(2000, 200)
     threads: list[int] = []
     with stand.new_gateway(GATEWAY_MAX_RUNNING_JOBS=str(_CONCURRENCY)) as server:
         idle = server.threads

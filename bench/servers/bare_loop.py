@@ -1,10 +1,8 @@
 """The rival of the process executor: a bare event loop that runs commands through the gateway's waiter.
 
 It makes the attempt's folders, spawns the waiter with its output going into files there, and learns of the
-end by a pidfd. It has no store, no queue, no API.
-
-`python -m bench.servers.bare_loop FOLDER COUNT CONCURRENCY PAUSE COMMAND...` prints as JSON how long each
-start and all together took; PAUSE = seconds after each command.
+end by a pidfd. It has no store, no queue, no API. `python -m bench.servers.bare_loop FOLDER COUNT CONCURRENCY
+PAUSE COMMAND...` prints as JSON how long each start and all together took; PAUSE = seconds between commands.
 """
 
 import asyncio
