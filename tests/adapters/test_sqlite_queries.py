@@ -76,7 +76,7 @@ def plan_of(store: SqliteJobStore, sql: str, values: Any) -> list[str]:
 
 async def test_no_query_reads_a_table_from_end_to_end(sqlite_store: SqliteJobStore) -> None:
     for name, sql in named_queries(SQL_FOLDER).items():
-        if name.startswith(("range_", "where_")):
+        if name.startswith(("range_", "where_")) or name == "jobs_near":
             continue
         values: Any = [None] * sql.count("?") or _Unset()
         plan = plan_of(sqlite_store, sql, values)
@@ -143,15 +143,51 @@ def test_each_query_is_used() -> None:
     assert unused == []
 
 
+@pytest.mark.parametrize(("probed", "merged"), [(3, 100), (1000, 100), (3, 4)])
 async def test_a_text_that_is_found_too_often_to_be_sorted_is_found_all_the_same(
+    sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch, probed: int, merged: int
+) -> None:
+    """Merged word by word, or read job by job because it is met soon, or because of too many words."""
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_MERGED", merged)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.PROBED", probed)
+    monkeypatch.setattr("gateway.stores.sqlite_lists.FEW", 2)
+    records = [
+        a_record(
+            name=f"w00{number % 5} w00{number}",
+            tags=("a",),
+            organization_id="other" if number % 3 == 2 else "acme",
+            created_at=NOON + timedelta(seconds=number // 2),
+        )
+        for number in range(12)
+    ]
+    await insert(sqlite_store, *records, a_record(name="other", tags=("a",)))
+    for sort, organization_id in product(("createdAt", "-createdAt"), ("acme", None)):
+        expected = [one.job for one in records if organization_id in (one.job.organization_id, None)]
+        expected.sort(key=lambda job: (job.created_at, job.id), reverse=sort == "-createdAt")
+        for query in (
+            JobQuery(text="w00", sort=sort),
+            JobQuery(text="w00", sort=sort, tag=("a",), user="ann"),
+        ):
+            assert await pages(sqlite_store, query, organization_id) == [job.id for job in expected]
+            assert await count_of(sqlite_store, query, organization_id) == len(expected)
+
+
+async def test_words_that_only_late_jobs_have_are_merged_and_neither_sorted_nor_scanned(
     sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
-    monkeypatch.setattr("gateway.stores.sqlite_lists.FEW", 2)
-    records = [a_record(name=f"w00{number}", tags=("a",)) for number in range(12)]
-    await insert(sqlite_store, *records, a_record(name="other", tags=("a",)))
-    for query in (JobQuery(text="w00"), JobQuery(text="w00", tag=("a",), user="ann")):
-        for organization_id in ("acme", None):
-            assert await pages(sqlite_store, query, organization_id) == [one.job.id for one in records]
-            assert await count_of(sqlite_store, query, organization_id) == len(records)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.PROBED", 3)
+    await insert(sqlite_store, *(a_record(name="other") for _ in range(3)))
+    await insert(sqlite_store, *(a_record(name=f"w00{number}") for number in range(6)))
+    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    query = JobQuery(text="w00")
+    sql, values = lists.statement(query, organization_id="acme", after=None, limit=2)
+    plan = plan_of(sqlite_store, sql, values)
+    assert "RECURSIVE STEP" in plan
+    before_page = plan[: plan.index("SCAN page")]
+    assert not [step for step in before_page if "ORDER BY" in step], plan
+    scanned = [step.split()[1] for step in before_page if step.startswith("SCAN")]
+    assert scanned == ["given", "m", "merged"], plan  # the words given, and the queue
