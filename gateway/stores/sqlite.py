@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
+from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_commits import GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
@@ -64,13 +65,16 @@ class SqliteJobStore:
         self._reader = SqliteReader(self._connection, self._queries)
         self._threads = ThreadPoolExecutor(LONG_READS, thread_name_prefix="store-reader")
         self._writing = self._file.connect_to_write()
-        self._commits = GroupCommit(self._writing, SqliteWriter(self._writing, self._queries), self._tell)
+        self._checkpoints = Checkpoints(self._writing, self._file.connect_to_write())
+        writer = SqliteWriter(self._writing, self._queries)
+        self._commits = GroupCommit(self._writing, writer, self._checkpoints, self._tell)
 
     async def close(self) -> None:
         """Finish what is being written and disconnect. Does nothing when it is not open."""
         if self._commits is None or self._connection is None or self._threads is None:
             return
         await self._commits.close()
+        await asyncio.to_thread(self._checkpoints.close)
         await asyncio.to_thread(self._threads.shutdown)
         while self._aside:
             self._aside.pop().close()

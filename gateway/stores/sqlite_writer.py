@@ -1,5 +1,6 @@
 """What can be read and written in SQLite in one transaction. When it becomes durable is not decided here."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -11,7 +12,7 @@ from gateway.domain.model import dump
 from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
-from gateway.domain.words import DependencyCondition
+from gateway.domain.words import DependencyCondition, JobStatus
 from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_instants import to_number
 from gateway.stores.sqlite_logs import SqliteLogWriter
@@ -109,11 +110,17 @@ class SqliteWriter(SqliteReader):
 
     def delete_job(self, job_id: str) -> None:
         """Remove a job. Raises LookupError when it is not stored, IntegrityError while it has a place."""
-        job = self._found(job_id)
+        row = self._row("found_by", {"id": job_id})
+        if row is None:
+            raise LookupError(f"job {job_id} is not stored")
+        organization_id, created_at, status, words, tags, labels = row
         self._do("delete_job", {"id": job_id})
-        self._find_by(job, None)
-        self._written.pop(job_id)
-        self.changes[job_id] = Change(job_id, 0, job.job_status)
+        place = (created_at, job_id)
+        self._each("delete_tag", organization_id, json.loads(tags), place)
+        self._each("delete_label", organization_id, json.loads(labels), place)
+        self._each("delete_word", organization_id, words.split(), place)
+        self._written.pop(job_id, None)
+        self.changes[job_id] = Change(job_id, 0, JobStatus[status])
 
     def add_event(self, event: JobEvent) -> None:
         """Append to a job's history. Raises LookupError when the job is not stored."""
@@ -225,20 +232,20 @@ class SqliteWriter(SqliteReader):
         values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
         self._one(self._run("add_event", values), event.job_id)
 
-    def _find_by(self, before: Job | None, after: Job | None) -> None:
+    def _find_by(self, before: Job | None, job: Job) -> None:
         """Bring tags, labels and words up to date; what has not changed is not touched."""
-        job = after or before
-        assert job is not None
         place = (to_number(job.created_at), job.id)
         for kind, values_of in (("tag", _tags), ("label", _labels), ("word", words_of)):
             old = set(values_of(before)) if before else set()
-            new = set(values_of(after)) if after else set()
+            new = set(values_of(job))
             if old != new:
-                self._each(f"delete_{kind}", job, old - new, place)
-                self._each(f"insert_{kind}", job, new - old, place)
+                self._each(f"delete_{kind}", job.organization_id, old - new, place)
+                self._each(f"insert_{kind}", job.organization_id, new - old, place)
 
-    def _each(self, name: str, job: Job, values: Iterable[str], place: tuple[int, str]) -> None:
-        self._db.executemany(self._sql[name], [(job.organization_id, value, *place) for value in values])
+    def _each(self, name: str, organization_id: str, values: Iterable[str], place: tuple[int, str]) -> None:
+        rows = [(organization_id, value, *place) for value in values]
+        if rows:
+            self._db.executemany(self._sql[name], rows)
 
 
 def _tags(job: Job) -> Iterable[str]:

@@ -188,10 +188,10 @@ FROM (
     WITH RECURSIVE merged (organization_id, word, created_at, job_id) AS (
         SELECT k.organization_id, k.word, k.created_at, k.job_id
         FROM json_each(:words) AS given CROSS JOIN job_words AS k
-        WHERE k.organization_id = given.value ->> 0 AND k.word = given.value ->> 1
+        WHERE k.organization_id = json_extract(given.value, '$[0]') AND k.word = json_extract(given.value, '$[1]')
         AND (k.created_at, k.job_id) = (
             SELECT w.created_at, w.job_id FROM job_words AS w
-            WHERE w.organization_id = given.value ->> 0 AND w.word = given.value ->> 1
+            WHERE w.organization_id = json_extract(given.value, '$[0]') AND w.word = json_extract(given.value, '$[1]')
             AND (w.created_at, w.job_id) > (:low_at, :low_id) AND (w.created_at, w.job_id) < (:high_at, :high_id)
             ORDER BY w.created_at {direction}, w.job_id {direction}
             LIMIT 1
