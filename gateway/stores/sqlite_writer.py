@@ -54,6 +54,8 @@ class SqliteWriter(SqliteReader):
         """The last change of each job and scheduled job in this unit of work."""
         self._written: dict[str, Job] = {}
         """Jobs as the tables have them, as far as that is known."""
+        self._documents: dict[str, Stored[Job]] = {}
+        """Jobs that this unit has written, as replies show them."""
         self._held: dict[str, JobRecord] = {}
         self._new: dict[str, tuple[JobStart, dict[str, bytes]]] = {}
         self._events: list[JobEvent] = []
@@ -61,12 +63,14 @@ class SqliteWriter(SqliteReader):
     def finish(self) -> None:
         """Write what was held back."""
         for job_id, record in self._held.items():
+            job, document = record.job, dump(record.job)
             if job_id in self._new:
-                self._insert(record, *self._new[job_id])
+                self._insert(record, document, *self._new[job_id])
             else:
-                self._run("save_job", job_columns(record))
-            self._find_by(self._written.get(job_id), record.job)
-            self._written[job_id] = record.job
+                self._run("save_job", job_columns(record, document))
+            self._find_by(self._written.get(job_id), job)
+            self._written[job_id] = job
+            self._documents[job_id] = Stored(Job, job_id, job.organization_id, job.version, document)
         for event in self._events:
             self._add(event)
         # Only now: a unit that ignores an error here fails again at its end.
@@ -82,6 +86,21 @@ class SqliteWriter(SqliteReader):
         record = record_of(row)
         self._written[job_id] = record.job
         return record
+
+    def document(self, job_id: str) -> Stored[Job] | None:
+        """A job as replies show it, not parsed."""
+        if job_id in self._held:
+            self.finish()
+        return self._documents.get(job_id) or super().document(job_id)
+
+    def open_dependencies(self, job_id: str) -> list[str]:
+        """Ids of the jobs that a job still depends on, in the order of the request."""
+        # What a job depends on, or has a place in, is written after the job itself.
+        return [] if job_id in self._new else super().open_dependencies(job_id)
+
+    def blocking_locks(self, job_id: str) -> list[str]:
+        """Names of the locks in whose queues a job has a place and is not first."""
+        return [] if job_id in self._new else super().blocking_locks(job_id)
 
     def jobs(
         self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
@@ -120,6 +139,7 @@ class SqliteWriter(SqliteReader):
         self._each("delete_label", organization_id, json.loads(labels), place)
         self._each("delete_word", organization_id, words.split(), place)
         self._written.pop(job_id, None)
+        self._documents.pop(job_id, None)
         self.changes[job_id] = Change(job_id, 0, JobStatus[status])
 
     def add_event(self, event: JobEvent) -> None:
@@ -222,8 +242,10 @@ class SqliteWriter(SqliteReader):
     def _schedule_changed(self, change: ScheduleChange) -> None:
         self.changes[change.scheduled_job_id] = change
 
-    def _insert(self, record: JobRecord, request: JobStart, secrets: dict[str, bytes]) -> None:
-        number = self._run("insert_job", new_job_columns(record)).lastrowid
+    def _insert(
+        self, record: JobRecord, document: bytes, request: JobStart, secrets: dict[str, bytes]
+    ) -> None:
+        number = self._run("insert_job", new_job_columns(record, document)).lastrowid
         self._run("insert_request", {"number": number, "document": dump(request)})
         for name, sealed in secrets.items():
             self._run("insert_secret", {"number": number, "name": name, "sealed": sealed})
