@@ -44,12 +44,6 @@ def changeable(tx: JobReader, call: Call, job_id: str) -> JobRecord:
     return record
 
 
-def as_stored(record: JobRecord) -> Stored[Job]:
-    """A record as replies show it."""
-    job = record.job
-    return Stored(Job, job.id, job.organization_id, job.version, dump(job))
-
-
 async def commit(house: House, call: Call, work: Callable[[JobWriter, datetime], JobRecord]) -> Stored[Job]:
     """Run a unit of work that changes one job; under an idempotency key only the first time.
 
@@ -64,7 +58,7 @@ async def commit(house: House, call: Call, work: Callable[[JobWriter, datetime],
         now = house.clock.now()
         record = work(tx, now)
         remember(tx, call, now, job_id=record.job.id)
-        return as_stored(record)
+        return _as_it_is_now(tx, call, record.job.id)
 
     return await house.store.write(unit)
 

@@ -95,7 +95,14 @@ async def delete_job(house: House, call: Call, *, job_id: str) -> None:
         job = changeable(tx, call, job_id).job
         if job.job_status not in FINAL:
             raise JobNotFinal(f"job {job.id} is {job.job_status}; only a final job can be deleted")
-        erase_job(tx, job, actor=call.caller.name, action="job.deleted", now=house.clock.now())
+        erase_job(
+            tx,
+            job.id,
+            job.organization_id,
+            actor=call.caller.name,
+            action="job.deleted",
+            now=house.clock.now(),
+        )
         return job.id
 
     await clear_away(house, await house.store.write(work))
@@ -109,10 +116,10 @@ async def clear_away(house: House, job_id: str) -> None:
     await house.attachments.remove_job(job_id)
 
 
-def erase_job(tx: JobWriter, job: Job, *, actor: str, action: str, now: datetime) -> None:
+def erase_job(
+    tx: JobWriter, job_id: str, organization_id: str, *, actor: str, action: str, now: datetime
+) -> None:
     """Remove a job and its results from the store, leaving an entry in the audit table."""
-    tx.results.remove(job.organization_id, job.id)
-    tx.delete_job(job.id)
-    tx.audit(
-        AuditEntry(at=now, actor=actor, action=action, subject=job.id, organization_id=job.organization_id)
-    )
+    tx.results.remove(organization_id, job_id)
+    tx.delete_job(job_id)
+    tx.audit(AuditEntry(at=now, actor=actor, action=action, subject=job_id, organization_id=organization_id))

@@ -224,7 +224,8 @@ def read_instant(value: Any) -> datetime:
 
 def instant_text(instant: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`, the same in JSON and XML."""
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z".rjust(24, "0")
+    # The first 23 characters, because the offset follows them. strftime takes ten times as long.
+    return instant.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 Instant = Annotated[

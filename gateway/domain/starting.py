@@ -116,6 +116,8 @@ def secrets_of(start: JobStart) -> dict[str, str]:
 def masked(start: JobStart) -> JobStart:
     """The request as it is stored: without the values of its secrets."""
     variables = start.environment_variables
+    if not any(variable.secret for variable in variables):
+        return start
     return start.with_(
         environment_variables=tuple(v.with_(value=HIDDEN) if v.secret else v for v in variables)
     )
@@ -214,7 +216,7 @@ def _with_defaults(house: House, start: JobStart) -> JobStart:
         ):
             if getattr(start, name) is None:
                 defaults[name] = getattr(kind, name)
-    return start.with_(**defaults)
+    return start.with_(**defaults) if defaults else start
 
 
 def _check(house: House, start: JobStart) -> None:
@@ -239,20 +241,17 @@ def _check(house: House, start: JobStart) -> None:
 
 def _refused(start: JobStart, support: Mapping[str, FeatureSupport]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Paths and names of what is given although the executor refuses it; `emptyCommands` is not giving."""
-    given = {
-        str(JobStart.model_fields[name].alias): value for name, value in start if value not in (None, ())
-    }
-    resources = start.resource_request
-    limits = {
-        str(ResourceRequest.model_fields[name].alias) for name, value in resources or () if value is not None
-    }
     for name in (name for name, how in support.items() if how is FeatureSupport.REFUSED):
         if name == "emptyCommands" and not start.commands:
             yield ("commands",), "a job without commands"
-        elif name in given:
+        elif name in _MEMBERS and getattr(start, _MEMBERS[name]) not in (None, ()):
             yield (name,), name
-        elif name in limits:
+        elif name in _LIMITS and getattr(start.resource_request, _LIMITS[name], None) is not None:
             yield ("resourceRequest", name), name
+
+
+_MEMBERS = {str(field.alias): name for name, field in JobStart.model_fields.items()}
+_LIMITS = {str(field.alias): name for name, field in ResourceRequest.model_fields.items()}
 
 
 @dataclass(frozen=True)

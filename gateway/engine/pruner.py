@@ -11,34 +11,47 @@ from gateway.domain.house import House
 from gateway.domain.ports import JobReader, JobWriter
 
 _BATCH = 50
+_UNIT_SECONDS = 0.002
+"""After so long a unit of work takes no further job: other writers wait for it."""
 _SWEPT = 250
 """The most results, or log entries, that go in one step; some milliseconds."""
 _NONCES = 500
 """The most nonces that go in one step: short rows without anything hanging on them."""
 _EVERY_SECONDS = 1.0
-_AGAIN_SECONDS = 0.01
+_AGAIN_SECONDS = 0.001
 _KEEP_IDEMPOTENCY_KEYS = timedelta(hours=24)
 _log = logging.getLogger("gateway.engine")
 
 
 class Pruner:
-    """Removes in small batches, so that other writers get their turn in between."""
+    """Removes in small steps and rests as long as each of them took: other writers get their turn."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._gone = 0
+        """Jobs that were deleted since there was nothing to delete."""
 
     async def tick(self) -> float | None:
-        """Delete all that has expired, and free some room; seconds until the next look."""
-        while await self._anything():
-            gone, is_more = await self._house.store.write(self._prune)
-            for job_id in gone:
-                await clear_away(self._house, job_id)
-            if gone:
-                _log.info("%d expired jobs deleted", len(gone))
-            if not is_more:
-                break
-        # One step a tick: the gateway can stop after any of them.
-        return _AGAIN_SECONDS if await self._swept() else _EVERY_SECONDS
+        """Delete some of what has expired, and free some room; seconds until the next look."""
+        began = self._house.clock.monotonic()
+        gone, is_more = await self._pruned()
+        is_more = await self._swept() or is_more
+        worked = self._house.clock.monotonic() - began
+        for job_id in gone:
+            await clear_away(self._house, job_id)
+        self._gone += len(gone)
+        if is_more:
+            return max(_AGAIN_SECONDS, worked)
+        if self._gone:
+            _log.info("%d expired jobs deleted", self._gone)
+            self._gone = 0
+        return _EVERY_SECONDS
+
+    async def _pruned(self) -> tuple[list[str], bool]:
+        """Delete some of what has expired: ids of the jobs that are gone, and whether there may be more."""
+        if not await self._anything():
+            return [], False
+        return await self._house.store.write(self._prune)
 
     async def _swept(self) -> bool:
         """Free some room; whether there was anything to do."""
@@ -64,11 +77,17 @@ class Pruner:
     def _prune(self, tx: JobWriter) -> tuple[list[str], bool]:
         """Ids of the jobs that are gone, and whether there may be more to delete."""
         now = self._house.clock.now()
-        gone = tx.expired(now, _BATCH)
-        for job_id in gone:
-            record = tx.job(job_id)
-            if record is not None:
-                erase_job(tx, record.job, actor=GATEWAY_ACTOR, action="job.expired", now=now)
+        until = self._house.clock.monotonic() + _UNIT_SECONDS
+        expired = tx.expired(now, _BATCH)
+        gone = []
+        for job_id in expired:
+            job = tx.document(job_id)
+            if job is not None:
+                erase_job(tx, job_id, job.organization_id, actor=GATEWAY_ACTOR, action="job.expired", now=now)
+            gone.append(job_id)
+            if self._house.clock.monotonic() >= until:
+                break
         forgotten = tx.forget(now - _KEEP_IDEMPOTENCY_KEYS, _BATCH)
         nonces = tx.digests.forget_nonces(now, _NONCES)
-        return gone, len(gone) == _BATCH or forgotten == _BATCH or nonces == _NONCES
+        is_more = len(gone) < len(expired) or _BATCH in (len(gone), forgotten) or nonces == _NONCES
+        return gone, is_more

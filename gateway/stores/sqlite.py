@@ -1,8 +1,9 @@
 """The store in one SQLite file, for one gateway on one machine: nothing to set up.
 
 One connection writes, in a thread of its own (sqlite_commits.py). One reads, inline on the event loop,
-because a look at a cached page is shorter than a thread's turn. What takes long is read in threads. It does
-not keep a second gateway away from the file: that is the data folder's lock.
+because a look at a cached page is shorter than a thread's turn. What takes long is read in threads, with
+connections that are kept: a new one would read the schema first, and find no page cached. It does not keep a
+second gateway away from the file: that is the data folder's lock.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Any, Self, TypeVar
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
+from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_commits import GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
@@ -43,6 +45,8 @@ class SqliteJobStore:
         self._commits: GroupCommit | None = None
         self._connection: sqlite3.Connection | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._aside: list[sqlite3.Connection] = []
+        """Connections of long reads that none is using now; a thread takes one and puts it back."""
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -61,14 +65,19 @@ class SqliteJobStore:
         self._reader = SqliteReader(self._connection, self._queries)
         self._threads = ThreadPoolExecutor(LONG_READS, thread_name_prefix="store-reader")
         self._writing = self._file.connect_to_write()
-        self._commits = GroupCommit(self._writing, SqliteWriter(self._writing, self._queries), self._tell)
+        self._checkpoints = Checkpoints(self._writing, self._file.connect_to_write())
+        writer = SqliteWriter(self._writing, self._queries)
+        self._commits = GroupCommit(self._writing, writer, self._checkpoints, self._tell)
 
     async def close(self) -> None:
         """Finish what is being written and disconnect. Does nothing when it is not open."""
         if self._commits is None or self._connection is None or self._threads is None:
             return
         await self._commits.close()
+        await asyncio.to_thread(self._checkpoints.close)
         await asyncio.to_thread(self._threads.shutdown)
+        while self._aside:
+            self._aside.pop().close()
         self._connection.close()
         # The last connection that closes moves the WAL into the file and removes it.
         await asyncio.to_thread(self._writing.close)
@@ -103,11 +112,17 @@ class SqliteJobStore:
         self._schedule_listeners.append(listener)
 
     def _read_aside(self, work: Callable[[JobReader], T]) -> T:
-        connection = self._file.connect_to_read()
         try:
-            return _look(connection, SqliteReader(connection, self._queries), work)
-        finally:
+            connection = self._aside.pop()
+        except IndexError:
+            connection = self._file.connect_to_read()
+        try:
+            found = _look(connection, SqliteReader(connection, self._queries), work)
+        except BaseException:
             connection.close()
+            raise
+        self._aside.append(connection)
+        return found
 
     def _tell(self, change: Change | ScheduleChange) -> None:
         listeners: list[Any] = self._listeners if isinstance(change, Change) else self._schedule_listeners

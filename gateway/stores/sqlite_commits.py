@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobWriter, ScheduleChange
+from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_errors import is_passing, primary_code, unavailable
 from gateway.stores.sqlite_writer import SqliteWriter
 
@@ -48,11 +49,13 @@ class GroupCommit:
         self,
         connection: sqlite3.Connection,
         writer: SqliteWriter,
+        checkpoints: Checkpoints,
         tell: Callable[[Change | ScheduleChange], None],
     ) -> None:
         self._db = connection
         self._db.execute("PRAGMA busy_timeout = 0")
         self._writer = writer
+        self._checkpoints = checkpoints
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -91,6 +94,7 @@ class GroupCommit:
             if group:
                 self._commit(group)
                 self._call(self._settle, group)
+                self._checkpoints.committed()
         self._call(self._ended.set)
 
     def _call(self, function: Callable[..., None], *values: Any) -> None:

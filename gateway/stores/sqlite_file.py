@@ -23,8 +23,8 @@ CHECKED_BYTES = 32 * 1024 * 1024
 """Up to this size a file is checked whole when it is opened; that takes about a tenth of a second."""
 _WRITE_CACHE_KIB = 16_384
 _READ_CACHE_KIB = 4_096
-_WAL_PAGES = 4000
-"""After so many pages the WAL is moved into the file: what changes often is then written once."""
+_WAL_PAGES = 16_000
+"""After so many pages a commit moves the WAL into the file; sqlite_checkpoints.py does it earlier."""
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 

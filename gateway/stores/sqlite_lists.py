@@ -70,8 +70,12 @@ class JobLists:
         if len(ranges) == 1 and drive.sorted:
             order = ", ".join(f"{column} {direction}" for column in drive.place)
             return f"SELECT {shown}\n{ranges[0]}\nORDER BY {order}\nLIMIT :limit", values
+        if drive.words:
+            drive = drive.merged(descending=query.descending)
         ranges = self._ranges(drive, checks, joined=False)
-        page = f"{_places(drive, ranges)}\nORDER BY 1 {direction}, 2 {direction}\nLIMIT :limit"
+        # What is merged comes in order; SQLite does not know that, and would read all of it to sort it.
+        order = "" if drive.words else f"ORDER BY 1 {direction}, 2 {direction}\n"
+        page = f"{_places(drive, ranges)}\n{order}LIMIT :limit"
         return (
             f"SELECT {shown}\nFROM (\n{page}\n) AS page CROSS JOIN jobs AS j ON j.id = page.id\n"
             f"ORDER BY page.at {direction}, page.id {direction}"
@@ -81,7 +85,7 @@ class JobLists:
         self, query: JobQuery, organization_id: str | None, values: dict[str, Any]
     ) -> tuple[Drive, list[_Check]]:
         """The filter that drives and the checks that are left; fills in the values of both."""
-        drives = self._drives.of(query, organization_id)
+        drives = self._drives.of(query, organization_id, values)
         drive = drives[0]
         if len(drives) > 1:
             drive = min(drives, key=lambda drive: self._size(drive, values))

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.domain.job import Job
-from gateway.domain.model import dump, load
+from gateway.domain.model import load
 from gateway.domain.queries import words
 from gateway.domain.record import JobRecord, KeyRecord, StopReason
 from gateway.domain.words import Role
@@ -44,8 +44,8 @@ def key_of(row: Any) -> KeyRecord:
     )
 
 
-def new_job_columns(record: JobRecord) -> dict[str, Any]:
-    """The columns of a new job."""
+def new_job_columns(record: JobRecord, document: bytes) -> dict[str, Any]:
+    """The columns of a new job with its document."""
     job = record.job
     return {
         "organization_id": job.organization_id,
@@ -55,12 +55,12 @@ def new_job_columns(record: JobRecord) -> dict[str, Any]:
         "scheduled_job_id": job.scheduled_job_id,
         "created_at": to_number(job.created_at),
         "priority": job.priority,
-        **job_columns(record),
+        **job_columns(record, document),
     }
 
 
-def job_columns(record: JobRecord) -> dict[str, Any]:
-    """The columns of a job that may change, and its id."""
+def job_columns(record: JobRecord, document: bytes) -> dict[str, Any]:
+    """The columns of a job that may change, and its id; `document` is its JSON."""
     job = record.job
     return {
         "id": job.id,
@@ -76,7 +76,7 @@ def job_columns(record: JobRecord) -> dict[str, Any]:
         "stop": None if record.stop is None else record.stop.value,
         "stop_grace_seconds": record.stop_grace_seconds,
         "words": "".join(" " + word for word in words_of(job)),
-        "document": dump(job),
+        "document": document,
     }
 
 

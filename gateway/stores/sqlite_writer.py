@@ -1,5 +1,6 @@
 """What can be read and written in SQLite in one transaction. When it becomes durable is not decided here."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -11,7 +12,7 @@ from gateway.domain.model import dump
 from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
-from gateway.domain.words import DependencyCondition
+from gateway.domain.words import DependencyCondition, JobStatus
 from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_instants import to_number
 from gateway.stores.sqlite_logs import SqliteLogWriter
@@ -53,6 +54,8 @@ class SqliteWriter(SqliteReader):
         """The last change of each job and scheduled job in this unit of work."""
         self._written: dict[str, Job] = {}
         """Jobs as the tables have them, as far as that is known."""
+        self._documents: dict[str, Stored[Job]] = {}
+        """Jobs that this unit has written, as replies show them."""
         self._held: dict[str, JobRecord] = {}
         self._new: dict[str, tuple[JobStart, dict[str, bytes]]] = {}
         self._events: list[JobEvent] = []
@@ -60,12 +63,14 @@ class SqliteWriter(SqliteReader):
     def finish(self) -> None:
         """Write what was held back."""
         for job_id, record in self._held.items():
+            job, document = record.job, dump(record.job)
             if job_id in self._new:
-                self._insert(record, *self._new[job_id])
+                self._insert(record, document, *self._new[job_id])
             else:
-                self._run("save_job", job_columns(record))
-            self._find_by(self._written.get(job_id), record.job)
-            self._written[job_id] = record.job
+                self._run("save_job", job_columns(record, document))
+            self._find_by(self._written.get(job_id), job)
+            self._written[job_id] = job
+            self._documents[job_id] = Stored(Job, job_id, job.organization_id, job.version, document)
         for event in self._events:
             self._add(event)
         # Only now: a unit that ignores an error here fails again at its end.
@@ -81,6 +86,21 @@ class SqliteWriter(SqliteReader):
         record = record_of(row)
         self._written[job_id] = record.job
         return record
+
+    def document(self, job_id: str) -> Stored[Job] | None:
+        """A job as replies show it, not parsed."""
+        if job_id in self._held:
+            self.finish()
+        return self._documents.get(job_id) or super().document(job_id)
+
+    def open_dependencies(self, job_id: str) -> list[str]:
+        """Ids of the jobs that a job still depends on, in the order of the request."""
+        # What a job depends on, or has a place in, is written after the job itself.
+        return [] if job_id in self._new else super().open_dependencies(job_id)
+
+    def blocking_locks(self, job_id: str) -> list[str]:
+        """Names of the locks in whose queues a job has a place and is not first."""
+        return [] if job_id in self._new else super().blocking_locks(job_id)
 
     def jobs(
         self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
@@ -109,11 +129,18 @@ class SqliteWriter(SqliteReader):
 
     def delete_job(self, job_id: str) -> None:
         """Remove a job. Raises LookupError when it is not stored, IntegrityError while it has a place."""
-        job = self._found(job_id)
+        row = self._row("found_by", {"id": job_id})
+        if row is None:
+            raise LookupError(f"job {job_id} is not stored")
+        organization_id, created_at, status, words, tags, labels = row
         self._do("delete_job", {"id": job_id})
-        self._find_by(job, None)
-        self._written.pop(job_id)
-        self.changes[job_id] = Change(job_id, 0, job.job_status)
+        place = (created_at, job_id)
+        self._each("delete_tag", organization_id, json.loads(tags), place)
+        self._each("delete_label", organization_id, json.loads(labels), place)
+        self._each("delete_word", organization_id, words.split(), place)
+        self._written.pop(job_id, None)
+        self._documents.pop(job_id, None)
+        self.changes[job_id] = Change(job_id, 0, JobStatus[status])
 
     def add_event(self, event: JobEvent) -> None:
         """Append to a job's history. Raises LookupError when the job is not stored."""
@@ -215,8 +242,10 @@ class SqliteWriter(SqliteReader):
     def _schedule_changed(self, change: ScheduleChange) -> None:
         self.changes[change.scheduled_job_id] = change
 
-    def _insert(self, record: JobRecord, request: JobStart, secrets: dict[str, bytes]) -> None:
-        number = self._run("insert_job", new_job_columns(record)).lastrowid
+    def _insert(
+        self, record: JobRecord, document: bytes, request: JobStart, secrets: dict[str, bytes]
+    ) -> None:
+        number = self._run("insert_job", new_job_columns(record, document)).lastrowid
         self._run("insert_request", {"number": number, "document": dump(request)})
         for name, sealed in secrets.items():
             self._run("insert_secret", {"number": number, "name": name, "sealed": sealed})
@@ -225,20 +254,20 @@ class SqliteWriter(SqliteReader):
         values = {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
         self._one(self._run("add_event", values), event.job_id)
 
-    def _find_by(self, before: Job | None, after: Job | None) -> None:
+    def _find_by(self, before: Job | None, job: Job) -> None:
         """Bring tags, labels and words up to date; what has not changed is not touched."""
-        job = after or before
-        assert job is not None
         place = (to_number(job.created_at), job.id)
         for kind, values_of in (("tag", _tags), ("label", _labels), ("word", words_of)):
             old = set(values_of(before)) if before else set()
-            new = set(values_of(after)) if after else set()
+            new = set(values_of(job))
             if old != new:
-                self._each(f"delete_{kind}", job, old - new, place)
-                self._each(f"insert_{kind}", job, new - old, place)
+                self._each(f"delete_{kind}", job.organization_id, old - new, place)
+                self._each(f"insert_{kind}", job.organization_id, new - old, place)
 
-    def _each(self, name: str, job: Job, values: Iterable[str], place: tuple[int, str]) -> None:
-        self._db.executemany(self._sql[name], [(job.organization_id, value, *place) for value in values])
+    def _each(self, name: str, organization_id: str, values: Iterable[str], place: tuple[int, str]) -> None:
+        rows = [(organization_id, value, *place) for value in values]
+        if rows:
+            self._db.executemany(self._sql[name], rows)
 
 
 def _tags(job: Job) -> Iterable[str]:

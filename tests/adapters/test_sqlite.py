@@ -142,3 +142,20 @@ async def test_a_reader_cannot_write(sqlite_store: SqliteJobStore) -> None:
     for long in (False, True):
         with pytest.raises(ServiceUnavailable, match="cannot be written"):
             await sqlite_store.read(lambda tx: tx._db.execute("DELETE FROM jobs"), long=long)  # type: ignore[attr-defined]
+
+
+async def test_long_reads_use_connections_again_until_the_store_closes(sqlite_store: SqliteJobStore) -> None:
+    def connection(tx: Any) -> sqlite3.Connection:
+        found: sqlite3.Connection = tx._db
+        return found
+
+    first, second = [await sqlite_store.read(connection, long=True) for _ in range(2)]
+    assert first is second
+    with pytest.raises(sqlite3.OperationalError):
+        await sqlite_store.read(lambda tx: connection(tx).execute("SELECT missing"), long=True)
+    third = await sqlite_store.read(connection, long=True)
+    assert third is not first
+    await sqlite_store.close()
+    for closed in (first, third):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            closed.execute("SELECT 1")

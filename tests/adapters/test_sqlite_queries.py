@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -74,9 +74,20 @@ def plan_of(store: SqliteJobStore, sql: str, values: Any) -> list[str]:
     return [row[3] for row in store._writing.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
 
+def instructions_of(store: SqliteJobStore, sql: str, values: Any) -> int:
+    """How many instructions of its machine SQLite runs for a query."""
+    seen = count()
+    store._writing.set_progress_handler(lambda: next(seen) < 0, 1)
+    try:
+        store._writing.execute(sql, values).fetchall()
+    finally:
+        store._writing.set_progress_handler(None, 1)
+    return next(seen)
+
+
 async def test_no_query_reads_a_table_from_end_to_end(sqlite_store: SqliteJobStore) -> None:
     for name, sql in named_queries(SQL_FOLDER).items():
-        if name.startswith(("range_", "where_")):
+        if name.startswith(("range_", "where_")) or name == "jobs_near":
             continue
         values: Any = [None] * sql.count("?") or _Unset()
         plan = plan_of(sqlite_store, sql, values)
@@ -143,15 +154,52 @@ def test_each_query_is_used() -> None:
     assert unused == []
 
 
+@pytest.mark.parametrize(("probed", "merged"), [(3, 100), (1000, 100), (3, 4)])
 async def test_a_text_that_is_found_too_often_to_be_sorted_is_found_all_the_same(
-    sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch
+    sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch, probed: int, merged: int
 ) -> None:
+    """Merged word by word, or read job by job because it is met soon, or because of too many words."""
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_MERGED", merged)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.PROBED", probed)
     monkeypatch.setattr("gateway.stores.sqlite_lists.FEW", 2)
-    records = [a_record(name=f"w00{number}", tags=("a",)) for number in range(12)]
+    records = [
+        a_record(
+            name=f"w00{number % 5} w00{number}",
+            tags=("a",),
+            organization_id="other" if number % 3 == 2 else "acme",
+            created_at=NOON + timedelta(seconds=number // 2),
+        )
+        for number in range(12)
+    ]
     await insert(sqlite_store, *records, a_record(name="other", tags=("a",)))
-    for query in (JobQuery(text="w00"), JobQuery(text="w00", tag=("a",), user="ann")):
-        for organization_id in ("acme", None):
-            assert await pages(sqlite_store, query, organization_id) == [one.job.id for one in records]
-            assert await count_of(sqlite_store, query, organization_id) == len(records)
+    for sort, organization_id in product(("createdAt", "-createdAt"), ("acme", None)):
+        expected = [one.job for one in records if organization_id in (one.job.organization_id, None)]
+        expected.sort(key=lambda job: (job.created_at, job.id), reverse=sort == "-createdAt")
+        for query in (
+            JobQuery(text="w00", sort=sort),
+            JobQuery(text="w00", sort=sort, tag=("a",), user="ann"),
+        ):
+            assert await pages(sqlite_store, query, organization_id) == [job.id for job in expected]
+            assert await count_of(sqlite_store, query, organization_id) == len(expected)
+
+
+async def test_a_page_of_words_that_only_late_jobs_have_costs_what_it_shows(
+    sqlite_store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the entries of each word no more are read than the page needs, however many there are."""
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
+    monkeypatch.setattr("gateway.stores.sqlite_drives.PROBED", 3)
+    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    await insert(sqlite_store, *(a_record(name="other") for _ in range(3)))
+    costs = []
+    for first in (0, 100):
+        at = NOON + timedelta(seconds=first)
+        late = (a_record(name=f"w00{number % 5}", created_at=at) for number in range(100))
+        await insert(sqlite_store, *late)
+        sql, values = lists.statement(JobQuery(text="w00"), organization_id="acme", after=None, limit=2)
+        assert "RECURSIVE STEP" in plan_of(sqlite_store, sql, values)
+        costs.append(instructions_of(sqlite_store, sql, values))
+    assert costs[0] == costs[1]

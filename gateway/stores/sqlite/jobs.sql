@@ -31,6 +31,17 @@ SET status = :status, version = :version, finished_at = :finished_at, expires_at
     words = :words, document = CAST(:document AS TEXT)
 WHERE id = :id;
 
+-- name: found_by
+-- What a job that is to be removed is found by; tags and labels as JSON arrays. Its document is not read whole.
+SELECT organization_id, created_at, status, words, ifnull(json_extract(document, '$.tags'), '[]'), (
+    SELECT json_group_array(
+        json_extract(label.value, '$.name') || '=' || ifnull(json_extract(label.value, '$.value'), '')
+    )
+    FROM json_each(document, '$.labels') AS label
+)
+FROM jobs
+WHERE id = :id;
+
 -- name: delete_job
 -- Removes a job; its history, request, secrets and own dependencies go with it.
 DELETE FROM jobs WHERE id = :id;

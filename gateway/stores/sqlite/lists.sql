@@ -179,3 +179,46 @@ SELECT count(*) FROM (
 FROM job_words AS k {job}
 WHERE k.organization_id = :{organization} AND k.word >= :{value} AND k.word < :{value}_end
 AND (k.created_at, k.job_id) > (:low_at, :low_id) AND (k.created_at, k.job_id) < (:high_at, :high_id);
+
+-- name: range_merged
+-- The jobs with one of :words, a JSON array of organizations and words, in the order of lists: the queue holds
+-- the next entry of each word, and what is taken from it is followed by the one behind. A job comes once for
+-- each of its words.
+FROM (
+    WITH RECURSIVE merged (organization_id, word, created_at, job_id) AS (
+        SELECT k.organization_id, k.word, k.created_at, k.job_id
+        FROM json_each(:words) AS given CROSS JOIN job_words AS k
+        WHERE k.organization_id = json_extract(given.value, '$[0]') AND k.word = json_extract(given.value, '$[1]')
+        AND (k.created_at, k.job_id) = (
+            SELECT w.created_at, w.job_id FROM job_words AS w
+            WHERE w.organization_id = json_extract(given.value, '$[0]') AND w.word = json_extract(given.value, '$[1]')
+            AND (w.created_at, w.job_id) > (:low_at, :low_id) AND (w.created_at, w.job_id) < (:high_at, :high_id)
+            ORDER BY w.created_at {direction}, w.job_id {direction}
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT k.organization_id, k.word, k.created_at, k.job_id
+        FROM merged AS m CROSS JOIN job_words AS k
+        WHERE k.organization_id = m.organization_id AND k.word = m.word
+        AND (k.created_at, k.job_id) = (
+            SELECT w.created_at, w.job_id FROM job_words AS w
+            WHERE w.organization_id = m.organization_id AND w.word = m.word
+            AND (w.created_at, w.job_id) {beyond} (m.created_at, m.job_id)
+            AND (w.created_at, w.job_id) > (:low_at, :low_id) AND (w.created_at, w.job_id) < (:high_at, :high_id)
+            ORDER BY w.created_at {direction}, w.job_id {direction}
+            LIMIT 1
+        )
+        ORDER BY 3 {direction}, 4 {direction}
+    )
+    SELECT organization_id, created_at, job_id FROM merged
+) AS k {job}
+WHERE TRUE;
+
+-- name: jobs_near
+-- How many of the first :probed jobs of a range have a word that begins like :word, counted up to :limit.
+SELECT count(*) FROM (
+    SELECT 1
+    FROM (SELECT j.words AS words {range} ORDER BY j.created_at {direction}, j.id {direction} LIMIT :probed)
+    WHERE instr(words, ' ' || :word) > 0
+    LIMIT :limit
+);
