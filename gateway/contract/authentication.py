@@ -25,13 +25,21 @@ _TOUCH_EVERY = timedelta(minutes=1)
 _log = logging.getLogger("gateway.keys")
 
 
+_LOOK_EVERY_SECONDS = 1.0
+"""How long a gateway may go on as one without keys after another process has made the first."""
+
+
 class Authentication:
-    """Finds who is behind credentials. Every call looks into the store, so a revoked key stops at once."""
+    """Finds who is behind credentials. Every call with a key looks into the store, so a revoked key stops at
+    once.
+    """
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._touched: dict[str, datetime] = {}
         self._touching: set[asyncio.Task[None]] = set()
+        self._has_keys = False
+        self._looked_at = -_LOOK_EVERY_SECONDS
 
     async def caller(self, credentials: Credentials) -> Caller:
         """The caller. Raises Unauthorized."""
@@ -41,7 +49,7 @@ class Authentication:
             return await self._sharer(credentials.digest)
         secret = credentials.secret
         if secret is None:
-            if await self._house.store.read(lambda tx: tx.has_keys()):
+            if await self.has_keys():
                 raise Unauthorized("a key is needed: X-API-KEY, Authorization: Bearer, or Basic")
             return ANONYMOUS
         if attempt := attempt_of(secret):
@@ -56,6 +64,17 @@ class Authentication:
                 attempt=attempt,
             )
         return await self._holder(secret)
+
+    async def has_keys(self) -> bool:
+        """Whether any key was ever made. Once there is one there always is; before that the store is looked
+        into once a second, because the command line makes the first.
+        """
+        if not self._has_keys:
+            now = self._house.clock.monotonic()
+            if now - self._looked_at >= _LOOK_EVERY_SECONDS:
+                self._has_keys = await self._house.store.read(lambda tx: tx.has_keys())
+                self._looked_at = now
+        return self._has_keys
 
     async def _holder(self, secret: str) -> Caller:
         found = key_id(secret)
