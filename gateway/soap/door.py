@@ -1,4 +1,4 @@
-"""The SOAP door: routes for one address that serves both SOAP versions, their WSDLs and a page for people."""
+"""The SOAP door: one address that serves both SOAP versions, their WSDLs and a page for people."""
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -7,7 +7,6 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.operation import Operation
@@ -37,15 +36,15 @@ _VERSION_OF = {version.media_type: version for version in VERSIONS}
 _ALLOW = "GET, HEAD, POST, OPTIONS"
 
 
-def soap_routes(
+def soap_door(
     seam: Seam,
     *,
     public_url: str | None,
     max_body_bytes: int,
     docs_need_key: bool = False,
     operations: Iterable[Operation] = OPERATIONS,
-) -> list[BaseRoute]:
-    """The routes of the SOAP door: `/soap/v2` and `/soap/v2/`, without a redirect between them.
+) -> dict[str, ASGIApp]:
+    """The door at its paths: `/soap/v2` and `/soap/v2/`, without a redirect between them.
 
     `public_url` is the address of the gateway as callers see it, for the WSDL; None = from each request.
     `docs_need_key` closes the WSDLs and the page to callers without a key.
@@ -57,7 +56,7 @@ def soap_routes(
         docs_need_key=docs_need_key,
         operations=tuple(operations),
     )
-    return [Route(PATH, door), Route(PATH.rstrip("/"), door)]
+    return {PATH: door, PATH.rstrip("/"): door}
 
 
 def applications(
