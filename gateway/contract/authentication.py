@@ -53,7 +53,7 @@ class Authentication:
                 raise Unauthorized("a key is needed: X-API-KEY, Authorization: Bearer, or Basic")
             return ANONYMOUS
         if attempt := attempt_of(secret):
-            record = await self._house.store.read(lambda tx: tx.job(attempt.job_id))
+            record = await self._house.store.read(lambda tx: tx.job(attempt.job_id), single=True)
             if record is None or record.attempt != attempt or not admits(record, secret):
                 raise Unauthorized("the token belongs to no running attempt")
             self._house.heartbeats.beat(attempt.job_id, self._house.clock.monotonic())
@@ -72,14 +72,14 @@ class Authentication:
         if not self._has_keys:
             now = self._house.clock.monotonic()
             if now - self._looked_at >= _LOOK_EVERY_SECONDS:
-                self._has_keys = await self._house.store.read(lambda tx: tx.has_keys())
+                self._has_keys = await self._house.store.read(lambda tx: tx.has_keys(), single=True)
                 self._looked_at = now
         return self._has_keys
 
     async def _holder(self, secret: str) -> Caller:
         found = key_id(secret)
         now = self._house.clock.now()
-        key = await self._house.store.read(lambda tx: tx.key(found)) if found else None
+        key = await self._house.store.read(lambda tx: tx.key(found), single=True) if found else None
         if key is None or not opens(key, secret, now):
             raise Unauthorized("the key is not valid")
         self._touch(key, now)

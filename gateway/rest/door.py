@@ -171,7 +171,7 @@ async def _response(
         zipped = accepts_gzip(headers)
     if binding.tagged:
         fields.append((b"etag", entity_tag(reply.version, compressed=zipped).encode()))
-        if binding.reads and not none_match(headers, reply.version):
+        if binding.reads and "if-none-match" in headers and not none_match(headers, reply.version):
             return Reply(b"", 304, fields)
     if binding.paged and reply.next_start_after is not None:
         link = next_link(_raw_path(scope), scope["query_string"], reply.next_start_after)
