@@ -3,7 +3,8 @@
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 
 class RequestHeaders(Headers):
@@ -24,3 +25,16 @@ class RequestHeaders(Headers):
     def getlist(self, key: str) -> list[str]:
         """All values of a field."""
         return super().getlist(key) if key in self else []
+
+
+class HttpRequest(Request):
+    """A request with such headers."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._fields = RequestHeaders(scope)
+
+    @property
+    def headers(self) -> RequestHeaders:
+        """The header fields."""
+        return self._fields

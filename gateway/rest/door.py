@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +23,7 @@ from gateway.domain.words import CallProtocol
 from gateway.http.body import read_body
 from gateway.http.compress import LEAST_BYTES, accepts_gzip, compressed
 from gateway.http.credentials import credentials_of
-from gateway.http.headers import RequestHeaders
+from gateway.http.headers import HttpRequest, RequestHeaders
 from gateway.http.preconditions import entity_tag, idempotency_key_of, if_match_of, none_match
 from gateway.http.problem import problem_response
 from gateway.http.reply import Reply

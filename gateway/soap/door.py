@@ -5,7 +5,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +16,7 @@ from gateway.domain.words import CallProtocol
 from gateway.http.body import body_pieces, read_body
 from gateway.http.credentials import credentials_of
 from gateway.http.forwarded import address_of, vary_of
+from gateway.http.headers import HttpRequest
 from gateway.http.media_type import name_of
 from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
@@ -116,7 +116,7 @@ class _Door:
     async def _answer(self, request: HttpRequest, request_id: str) -> ASGIApp:
         if request.method == "POST":
             content_type = _content_type(request.headers)
-            if name_of(content_type).startswith("multipart/"):
+            if _is_package(content_type):
                 return await self._answer_package(request, request_id, package_type(content_type))
             version, charset = _served(content_type)
             body = await read_body(request, self._max_body_bytes)
@@ -176,6 +176,11 @@ def _content_type(headers: Headers) -> str:
         raise UnsupportedMediaType("Content-Encoding is not supported in requests")
     given = headers.getlist("content-type")
     return given[0] if len(given) == 1 else ""
+
+
+@lru_cache(maxsize=256)
+def _is_package(content_type: str) -> bool:
+    return name_of(content_type).startswith("multipart/")
 
 
 @lru_cache(maxsize=256)
