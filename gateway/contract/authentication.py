@@ -67,7 +67,7 @@ class Authentication:
 
     async def has_keys(self) -> bool:
         """Whether any key was ever made. Once there is one there always is; before that the store is looked
-        into once a second, because the command line makes the first.
+        into once a second, because the command line makes the first. Whoever comes with a key proves it, too.
         """
         if not self._has_keys:
             now = self._house.clock.monotonic()
@@ -82,6 +82,7 @@ class Authentication:
         key = await self._house.store.read(lambda tx: tx.key(found), single=True) if found else None
         if key is None or not opens(key, secret, now):
             raise Unauthorized("the key is not valid")
+        self._has_keys = True
         self._touch(key, now)
         return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
 

@@ -111,6 +111,8 @@ async def keys(house: TestHouse) -> dict[str, str]:
         text, record = new_key(name=name, role=role, now=house.clock.now(), organization_id=organization)
         await house.house.store.write(lambda tx, record=record: tx.insert_key(record))
         made[name] = text
+    # A gateway without keys notices the first one within a second.
+    house.clock.advance(1)
     return made
 
 
