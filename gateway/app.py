@@ -2,7 +2,6 @@
 
 import secrets
 
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from gateway.catalogue_file import read_catalogue
@@ -15,14 +14,15 @@ from gateway.executors.process import ProcessExecutor
 from gateway.http.forwarded import Forwarded
 from gateway.http.guard import Guard
 from gateway.http.request_id import RequestIds
+from gateway.http.routes import Routes
 from gateway.listener import Listener
-from gateway.pages.docs import docs_routes
+from gateway.pages.docs import docs_pages
 from gateway.refusal import Refusal
-from gateway.rest.door import not_found, rest_routes
-from gateway.rest.probes import openapi_routes, probe_routes
+from gateway.rest.door import rest_door
+from gateway.rest.probes import openapi_pages, probe_pages
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
-from gateway.soap.door import soap_routes
+from gateway.soap.door import soap_door
 from gateway.store_choice import open_vault
 from gateway.stores.attachment_folder import AttachmentFolder
 from gateway.vault import KEY_BYTES, StoreSealer
@@ -76,24 +76,24 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
     """Both doors, the pages and the health checks, behind the guard."""
     seam = Seam(house)
     doorkeeper = seam if settings.docs_need_key else None
-    routes = [
-        *probe_routes(readiness.reason),
-        *rest_routes(
-            seam,
-            max_body_bytes=settings.max_body_bytes,
-            ignored_query_parameters=settings.ignored_query_parameters,
-        ),
-        *openapi_routes(settings.public_url, key_needed_by=doorkeeper),
-        *docs_routes(key_needed_by=doorkeeper),
-        *soap_routes(
-            seam,
-            public_url=settings.public_url,
-            max_body_bytes=settings.max_body_bytes,
-            docs_need_key=settings.docs_need_key,
-        ),
-    ]
+    rest = rest_door(
+        seam,
+        max_body_bytes=settings.max_body_bytes,
+        ignored_query_parameters=settings.ignored_query_parameters,
+    )
+    soap = soap_door(
+        seam,
+        public_url=settings.public_url,
+        max_body_bytes=settings.max_body_bytes,
+        docs_need_key=settings.docs_need_key,
+    )
+    pages = {
+        **probe_pages(readiness.reason),
+        **openapi_pages(settings.public_url, key_needed_by=doorkeeper),
+        **docs_pages(key_needed_by=doorkeeper),
+    }
     guarded = Guard(
-        Router(routes, redirect_slashes=False, default=not_found),
+        Routes({**soap, **pages}, otherwise=rest),
         listening_host=listener.host,
         has_keys=lambda: house.store.read(lambda store: store.has_keys()),
         public_url=settings.public_url,

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from secrets import token_hex
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.domain.errors import BadRequest
 from gateway.http.problem import problem_response
+from gateway.http.request_id import new_request_id
 from gateway.listener import Listener, refusal_of
 
 FINISH_SECONDS = 10
@@ -26,7 +26,7 @@ class _Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words tell less
         """Answer and hang up."""
-        request_id = token_hex(16)
+        request_id = new_request_id()
         response = problem_response(
             BadRequest("this is no HTTP request, or its address is longer than 65535 bytes"),
             request_id,

@@ -25,13 +25,21 @@ _TOUCH_EVERY = timedelta(minutes=1)
 _log = logging.getLogger("gateway.keys")
 
 
+_LOOK_EVERY_SECONDS = 1.0
+"""How long a gateway may go on as one without keys after another process has made the first."""
+
+
 class Authentication:
-    """Finds who is behind credentials. Every call looks into the store, so a revoked key stops at once."""
+    """Finds who is behind credentials. Every call with a key looks into the store, so a revoked key stops at
+    once.
+    """
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._touched: dict[str, datetime] = {}
         self._touching: set[asyncio.Task[None]] = set()
+        self._has_keys = False
+        self._looked_at = -_LOOK_EVERY_SECONDS
 
     async def caller(self, credentials: Credentials) -> Caller:
         """The caller. Raises Unauthorized."""
@@ -41,11 +49,11 @@ class Authentication:
             return await self._sharer(credentials.digest)
         secret = credentials.secret
         if secret is None:
-            if await self._house.store.read(lambda tx: tx.has_keys()):
+            if await self.has_keys():
                 raise Unauthorized("a key is needed: X-API-KEY, Authorization: Bearer, or Basic")
             return ANONYMOUS
         if attempt := attempt_of(secret):
-            record = await self._house.store.read(lambda tx: tx.job(attempt.job_id))
+            record = await self._house.store.read(lambda tx: tx.job(attempt.job_id), single=True)
             if record is None or record.attempt != attempt or not admits(record, secret):
                 raise Unauthorized("the token belongs to no running attempt")
             self._house.heartbeats.beat(attempt.job_id, self._house.clock.monotonic())
@@ -57,12 +65,24 @@ class Authentication:
             )
         return await self._holder(secret)
 
+    async def has_keys(self) -> bool:
+        """Whether any key was ever made. Once there is one there always is; before that the store is looked
+        into once a second, because the command line makes the first. Whoever comes with a key proves it, too.
+        """
+        if not self._has_keys:
+            now = self._house.clock.monotonic()
+            if now - self._looked_at >= _LOOK_EVERY_SECONDS:
+                self._has_keys = await self._house.store.read(lambda tx: tx.has_keys(), single=True)
+                self._looked_at = now
+        return self._has_keys
+
     async def _holder(self, secret: str) -> Caller:
         found = key_id(secret)
         now = self._house.clock.now()
-        key = await self._house.store.read(lambda tx: tx.key(found)) if found else None
+        key = await self._house.store.read(lambda tx: tx.key(found), single=True) if found else None
         if key is None or not opens(key, secret, now):
             raise Unauthorized("the key is not valid")
+        self._has_keys = True
         self._touch(key, now)
         return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
 

@@ -57,11 +57,11 @@ class Seam:
         """
         began = time.perf_counter()
         try:
-            with _coded(operation, request.request_id):
-                return await self._admit(operation, request)
-        except JobsError as error:
-            _tell(operation, request.protocol, request.request_id, None, error.key, began)
-            raise
+            return await self._admit(operation, request)
+        except Exception as error:
+            coded = _coded(error, operation, request.request_id)
+            _tell(operation, request.protocol, request.request_id, None, coded.key, began)
+            raise coded from coded.__cause__
 
     async def run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
         """Validate the parts (wire names and values) and run the operation.
@@ -73,11 +73,11 @@ class Seam:
         began = time.perf_counter()
         outcome = "OK"
         try:
-            with _coded(operation, call.request_id):
-                return await self._run(operation, call, parts)
-        except JobsError as error:
-            outcome = error.key
-            raise
+            return await self._run(operation, call, parts)
+        except Exception as error:
+            coded = _coded(error, operation, call.request_id)
+            outcome = coded.key
+            raise coded from coded.__cause__
         finally:
             _tell(operation, call.protocol, call.request_id, call.caller, outcome, began)
 
@@ -99,8 +99,10 @@ class Seam:
         )
 
     async def _run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
+        # Text in a path is checked without looking at the clock.
+        context = {"now": self._house.clock.now()} if operation.query or operation.body else None
         try:
-            request = operation.request.read(parts, context={"now": self._house.clock.now()})
+            request = operation.request.read(parts, context=context)
         except ValidationError as error:
             raise refusal_of(error) from error
         values = {python: getattr(request, wire) for wire, python in operation.parameters}
@@ -152,16 +154,16 @@ def _tell(
         _log.info("call", extra=told)
 
 
-@contextmanager
-def _coded(operation: Operation, request_id: str) -> Iterator[None]:
-    """Turn what has no code into INTERNAL_SERVER_ERROR: logged whole, told as an id."""
-    try:
-        yield
-    except JobsError:
-        raise
-    except Exception as error:
-        _log.exception("%s failed", operation.name, extra={"request_id": request_id})
-        raise InternalServerError(f"something unexpected happened; the request id is {request_id}") from error
+def _coded(error: Exception, operation: Operation, request_id: str) -> JobsError:
+    """The error as callers are told it. What has no code is INTERNAL_SERVER_ERROR: logged whole, told as an
+    id.
+    """
+    if isinstance(error, JobsError):
+        return error
+    _log.error("%s failed", operation.name, exc_info=error, extra={"request_id": request_id})
+    told = InternalServerError(f"something unexpected happened; the request id is {request_id}")
+    told.__cause__ = error
+    return told
 
 
 MOST_PROBLEMS = 100

@@ -1,5 +1,6 @@
 """Ids of jobs: UUIDs of version 7, ordered by time (RFC 9562 section 5.7)."""
 
+import re
 import secrets
 import threading
 import uuid
@@ -25,8 +26,14 @@ def new_job_id(now: datetime) -> str:
     return str(uuid.UUID(int=value))
 
 
+_CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""RFC 9562 section 4: how ids are written."""
+
+
 def job_key(job_id: str) -> str:
     """The id as the store knows it. Raises JobNotFound for text that is no UUID."""
+    if _CANONICAL.fullmatch(job_id):
+        return job_id
     if len(job_id) == 36:
         try:
             return str(uuid.UUID(job_id))

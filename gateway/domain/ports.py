@@ -202,8 +202,12 @@ class JobStore(Protocol):
     async def close(self) -> None:
         """Finish what is being written and disconnect."""
 
-    def read(self, work: Callable[[JobReader], T], *, long: bool = False) -> Awaitable[T]:
-        """Run a unit of work that reads; `long` when it may take more than a millisecond."""
+    def read(
+        self, work: Callable[[JobReader], T], *, long: bool = False, single: bool = False
+    ) -> Awaitable[T]:
+        """Run a unit of work that reads; `long` when it may take more than a millisecond, `single` when it
+        asks for one thing: then nothing need be done to keep what it reads of one moment.
+        """
 
     def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
         """Run a unit of work that writes: durable when this returns, undone whole when it raises."""

@@ -36,7 +36,7 @@ from gateway.domain.words import FINAL, JobReadFeature
 async def get_job(house: House, call: Call, *, job_id: str) -> Stored[Job]:
     """Show a job as it is now."""
     key = job_key(job_id)
-    document = await house.store.read(lambda tx: tx.document(key))
+    document = await house.store.read(lambda tx: tx.document(key), single=True)
     if document is None or not sees(call, document.organization_id):
         raise job_not_found(job_id)
     return document

@@ -4,6 +4,7 @@ A member carries its meaning, from which OpenAPI and WSDL take their text.
 """
 
 from enum import StrEnum
+from functools import cached_property
 
 
 class Word(StrEnum):
@@ -203,7 +204,11 @@ class Role(Word):
     OPERATOR = "operator", "Starts, changes, cancels and deletes jobs of its organization."
     ADMIN = "admin", "Crosses organizations."
 
+    @cached_property
+    def rank(self) -> int:
+        """The place in the order above."""
+        return list(Role).index(self)
+
     def covers(self, other: "Role") -> bool:
         """Whether this role may do what `other` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
+        return self.rank >= other.rank

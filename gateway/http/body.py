@@ -18,11 +18,18 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         raise _too_large(limit_bytes)
     pieces: list[bytes] = []
     size = 0
-    async for piece in body_pieces(request):
+    while True:
+        # As Starlette's Request.stream, without its two generators.
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise _cut_off()
+        piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limit_bytes:
             raise _too_large(limit_bytes)
         pieces.append(piece)
+        if not message.get("more_body", False):
+            break
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -32,7 +39,11 @@ async def body_pieces(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect:
-        raise BadRequest("the connection was closed before the body was complete") from None
+        raise _cut_off() from None
+
+
+def _cut_off() -> BadRequest:
+    return BadRequest("the connection was closed before the body was complete")
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:

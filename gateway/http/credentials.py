@@ -7,6 +7,8 @@ from starlette.datastructures import Headers
 
 from gateway.contract.credentials import Credentials
 
+_NOTHING = Credentials()
+
 UNREADABLE = Credentials(secret="")
 """Stands for credentials that cannot be read: they are no key, but not nothing either."""
 
@@ -22,13 +24,13 @@ def credentials_of(headers: Headers) -> Credentials:
         return Credentials(secret=key.strip())
     authorization = headers.get("authorization")
     if authorization is None:
-        return Credentials()
+        return _NOTHING
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         return Credentials(secret=value.strip())
     if scheme.lower() == "basic":
         return _basic(value.strip())
-    return Credentials()
+    return _NOTHING
 
 
 def _basic(value: str) -> Credentials:

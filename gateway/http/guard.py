@@ -8,6 +8,7 @@ Who the caller is and what they may do is decided elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from inspect import isawaitable
 from urllib.parse import urlsplit
 
@@ -61,6 +62,7 @@ class Guard:
         listening = listening_host.strip("[]")
         self._listening = host_of(f"[{listening}]" if ":" in listening else listening)
         self._public_origin = origin_of(f"{public.scheme}://{public.netloc}") if public else None
+        self._is_ours = lru_cache(maxsize=1024)(self._compare)
         self._cors = frozenset(origin for name in cors_origins if (origin := origin_of(name)) is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,24 +102,27 @@ class Guard:
         if len(hosts) != 1:
             return BadRequest(f"a request has one Host header, not {len(hosts)}")
         given = hosts[0].decode("latin-1")
-        if host_of(given) is None:
-            return BadRequest("the Host header is no host")
+        server = scope.get("server")
+        address = None if server is None else server[0]
         # A page whose name was bent to this address may say of itself that it came through a proxy; its
         # Host tells it apart all the same.
         for name in (given, forwarded_host(scope)):
-            if name is not None and not self._is_ours(name, scope):
-                return MisdirectedRequest(f"this gateway is not called {name}; see the setting ALLOWED_HOSTS")
+            if name is None or self._is_ours(name, address):
+                continue
+            if host_of(given) is None:
+                return BadRequest("the Host header is no host")
+            return MisdirectedRequest(f"this gateway is not called {name}; see the setting ALLOWED_HOSTS")
         return None
 
-    def _is_ours(self, name: str, scope: Scope) -> bool:
+    def _compare(self, name: str, address: str | None) -> bool:
+        """Whether a host is this gateway, which was reached at an address."""
         host = host_of(name)
+        if host is None:
+            return False
         if host in self._hosts or host == self._listening:
             return True
         # Behind 0.0.0.0 or ::, the address that this connection was made to.
-        server = scope.get("server")
-        if server is None or isinstance(host, str):
-            return False
-        return host == host_of(bracketed(server[0]))
+        return address is not None and not isinstance(host, str) and host == host_of(bracketed(address))
 
     async def _check_proxy(self, headers: Headers) -> JobsError | None:
         proxied = [

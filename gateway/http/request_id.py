@@ -2,6 +2,7 @@
 
 import logging
 import re
+from itertools import count
 from secrets import token_hex
 
 from starlette.datastructures import Headers
@@ -14,11 +15,20 @@ _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _log = logging.getLogger(__name__)
 
+# An id need not be hard to guess, only new: one look for random bytes per process is enough.
+_PROCESS = token_hex(8)
+_numbers = count(1)
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return f"{_PROCESS}{next(_numbers):016x}"
+
 
 def request_id_of(headers: Headers) -> str:
     """The caller's X-Request-Id if it can be taken over, else a new one."""
     given = headers.get("x-request-id")
-    return given if given and _USABLE.fullmatch(given) else token_hex(16)
+    return given if given and _USABLE.fullmatch(given) else new_request_id()
 
 
 class RequestIds:
@@ -40,9 +50,10 @@ class RequestIds:
         if len(given) == 1 and _USABLE.fullmatch(given[0].decode("latin-1")):
             request_id = given[0]
         else:
-            request_id = token_hex(16).encode()
+            request_id = new_request_id().encode()
             others = [header for header in scope["headers"] if header[0] != b"x-request-id"]
             scope = {**scope, "headers": [*others, (b"x-request-id", request_id)]}
+        field = (b"x-request-id", request_id)
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -50,8 +61,9 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 started = True
                 headers = message.get("headers", ())
-                if not any(name.lower() == b"x-request-id" for name, _ in headers):
-                    message = {**message, "headers": [*headers, (b"x-request-id", request_id)]}
+                # The SOAP door says it itself.
+                if field not in headers:
+                    message = {**message, "headers": [*headers, field]}
             await send(message)
 
         try:

@@ -7,7 +7,6 @@ from functools import partial
 from importlib.resources import files
 
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 from swagger_ui_bundle import swagger_ui_path
 
@@ -23,7 +22,7 @@ _ASSETS = {
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
-def docs_routes(*, key_needed_by: Doorkeeper | None = None) -> list[BaseRoute]:
+def docs_pages(*, key_needed_by: Doorkeeper | None = None) -> dict[str, ASGIApp]:
     """`/docs` and the files that it loads, open to everyone, or to those whom the given seam admits."""
 
     def closed(page: ASGIApp) -> ASGIApp:
@@ -31,12 +30,13 @@ def docs_routes(*, key_needed_by: Doorkeeper | None = None) -> list[BaseRoute]:
 
     page = files("gateway.pages").joinpath("docs.html").read_bytes()
     headers = {"content-security-policy": _policy(page), "referrer-policy": "no-referrer"}
-    routes = [Route("/docs", closed(Page(lambda: page, "text/html", headers)))]
-    routes.append(Route("/docs/", RedirectResponse("/docs", 308)))
+    pages: dict[str, ASGIApp] = {
+        "/docs": closed(Page(lambda: page, "text/html", headers)),
+        "/docs/": RedirectResponse("/docs", 308),
+    }
     for name, media_type in _ASSETS.items():
-        asset = Page(partial(_asset, name), media_type)
-        routes.append(Route(f"/docs/{name}", closed(asset)))
-    return list(routes)
+        pages[f"/docs/{name}"] = closed(Page(partial(_asset, name), media_type))
+    return pages
 
 
 def _asset(name: str) -> bytes:

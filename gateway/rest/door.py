@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from gateway.contract.operation import Operation
@@ -25,8 +23,10 @@ from gateway.domain.words import CallProtocol
 from gateway.http.body import read_body
 from gateway.http.compress import LEAST_BYTES, accepts_gzip, compressed
 from gateway.http.credentials import credentials_of
+from gateway.http.headers import HttpRequest, RequestHeaders
 from gateway.http.preconditions import entity_tag, idempotency_key_of, if_match_of, none_match
 from gateway.http.problem import problem_response
+from gateway.http.reply import Reply
 from gateway.http.request_id import request_id_of
 from gateway.rest.negotiation import JSON, check_accept, check_media_type, has_body
 from gateway.rest.problems import refusal
@@ -36,11 +36,11 @@ from gateway.translate.json_reader import body_parts
 from gateway.translate.json_writer import write_json
 from gateway.translate.refusals import refused
 
-_FOUND = "gateway.rest"
-"""Where the route leaves in the scope what it found."""
-
-_CACHING = {"cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-"""A cache may keep a reply for its caller, and must ask each time whether it still holds."""
+_ALWAYS = (
+    # A cache may keep a reply for its caller, and must ask each time whether it still holds.
+    (b"cache-control", b"private, no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 class Caller(Protocol):
@@ -53,47 +53,39 @@ class Caller(Protocol):
         """Validate and run."""
 
 
-def rest_routes(
+def rest_door(
     seam: Caller,
     *,
     max_body_bytes: int,
     ignored_query_parameters: Iterable[str] = ("utm_*", "_"),
     operations: Iterable[Operation] = OPERATIONS,
-) -> list[BaseRoute]:
-    """The routes of all operations. Paths that they do not know are left to others (see `not_found`)."""
-    table = RouteTable(operations, ignored=ignored_query_parameters)
-    return [OperationsRoute(table, seam, max_body_bytes)]
+) -> "RestDoor":
+    """The door to all operations."""
+    return RestDoor(RouteTable(operations, ignored=ignored_query_parameters), seam, max_body_bytes)
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI app that answers every path that nobody knows; the router's default."""
+    """ASGI app that answers every path that nobody knows."""
     request_id = request_id_of(Headers(scope=scope))
     error = NotFound(f"there is nothing at {scope['path']}")
     await problem_response(error, request_id)(scope, receive, send)
 
 
-class OperationsRoute(BaseRoute):
-    """One route for all operations: a look into a table is faster than a pattern for each path."""
+class RestDoor:
+    """ASGI app for the paths of all operations; at every other path there is nothing."""
 
     def __init__(self, table: RouteTable, seam: Caller, max_body_bytes: int) -> None:
         self._table = table
         self._seam = seam
         self._max_body_bytes = max_body_bytes
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether an operation lies at the path, whatever the method."""
-        if scope["type"] != "http":
-            return Match.NONE, {}
-        found = self._table.find(_raw_path(scope))
-        return (Match.NONE, {}) if found is None else (Match.FULL, {_FOUND: found})
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-        """Nothing is looked up by name. Raises NoMatchFound."""
-        raise NoMatchFound(name, path_params)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        resource, path = scope[_FOUND]
+        found = self._table.find(_raw_path(scope))
+        if found is None:
+            await not_found(scope, receive, send)
+            return
+        resource, path = found
         method = scope["method"]
         binding = resource.bindings.get("GET" if method == "HEAD" else method)
         if binding is not None:
@@ -112,20 +104,21 @@ class OperationsRoute(BaseRoute):
     async def _answer(
         self, binding: Binding, path: dict[str, str], scope: Scope, receive: Receive
     ) -> Response:
-        http = HttpRequest(scope, receive)
-        headers = http.headers
+        headers = RequestHeaders(scope)
         request_id = request_id_of(headers)
         try:
             call = await self._seam.admit(binding.operation, _request(binding, headers, request_id))
-            parts = await self._parts(binding, path, http)
+            parts = await self._parts(binding, path, scope, receive, headers)
             reply = await self._seam.run(binding.operation, call, parts)
             return await _response(binding, path, reply, scope, headers)
         except JobsError as error:
             return refusal(error, binding.operation, request_id)
 
-    async def _parts(self, binding: Binding, path: dict[str, str], http: HttpRequest) -> dict[str, Any]:
+    async def _parts(
+        self, binding: Binding, path: dict[str, str], scope: Scope, receive: Receive, headers: Headers
+    ) -> dict[str, Any]:
         parts: dict[str, Any] = dict(path)
-        raw_query: bytes = http.scope["query_string"]
+        raw_query: bytes = scope["query_string"]
         problems: list[Problem] = []
         query = binding.query.read(raw_query, problems) if raw_query else {}
         # Without a query string, what is missing in it is named as well.
@@ -133,9 +126,9 @@ class OperationsRoute(BaseRoute):
             parts["query"] = query
         if binding.raw_body and binding.body:
             # It is read later, in pieces.
-            parts |= raw_body(binding.raw_body, binding.body.name, query, http)
-        elif has_body(http.headers):
-            body = await read_body(http, self._max_body_bytes)
+            parts |= raw_body(binding.raw_body, binding.body.name, query, HttpRequest(scope, receive))
+        elif has_body(headers):
+            body = await read_body(HttpRequest(scope, receive), self._max_body_bytes)
             if body and binding.body is None:
                 raise BadRequest(f"{binding.operation.name} takes no body")
             if body and binding.body:
@@ -147,21 +140,18 @@ class OperationsRoute(BaseRoute):
 
 def _request(binding: Binding, headers: Headers, request_id: str) -> Request:
     """What the headers say. Raises NotAcceptable, UnsupportedMediaType, BadRequest."""
-    # A set of names once is faster than a search for each header that is not there.
-    present = {name for name, _ in headers.raw}
-    if b"accept" in present and binding.operation.reply and not binding.raw_reply:
+    if "accept" in headers and binding.operation.reply and not binding.raw_reply:
         check_accept(headers)
-    if b"content-encoding" in present:
+    if "content-encoding" in headers:
         raise UnsupportedMediaType("a body with a Content-Encoding is not read")
     if binding.body and not binding.raw_body and has_body(headers):
         check_media_type(headers, patch=binding.takes_patch)
-    repeatable = binding.takes_idempotency_key and b"idempotency-key" in present
     return Request(
         protocol=CallProtocol.REST,
         request_id=request_id,
         credentials=credentials_of(headers),
-        idempotency_key=idempotency_key_of(headers) if repeatable else None,
-        if_match=if_match_of(headers) if b"if-match" in present else None,
+        idempotency_key=idempotency_key_of(headers) if binding.takes_idempotency_key else None,
+        if_match=if_match_of(headers),
     )
 
 
@@ -173,23 +163,25 @@ async def _response(
     if binding.raw_reply:
         return raw_reply(binding.raw_reply, reply, scope["method"], headers)
     body = write_json(reply)
-    fields = dict(_CACHING)
+    fields = [*_ALWAYS]
     zipped = False
     if len(body) >= LEAST_BYTES:
-        fields["vary"] = "Accept-Encoding"
+        fields.append((b"vary", b"Accept-Encoding"))
         zipped = accepts_gzip(headers)
     if binding.tagged:
-        fields["etag"] = entity_tag(reply.version, compressed=zipped)
-        if binding.reads and not none_match(headers, reply.version):
-            return Response(status_code=304, headers=fields)
+        fields.append((b"etag", entity_tag(reply.version, compressed=zipped).encode()))
+        if binding.reads and "if-none-match" in headers and not none_match(headers, reply.version):
+            return Reply(b"", 304, fields)
     if binding.paged and reply.next_start_after is not None:
-        fields["link"] = next_link(_raw_path(scope), scope["query_string"], reply.next_start_after)
+        link = next_link(_raw_path(scope), scope["query_string"], reply.next_start_after)
+        fields.append((b"link", link.encode()))
     if binding.shown is not None:
-        fields["location"] = location_of(binding.shown, path, reply.id)
+        fields.append((b"location", location_of(binding.shown, path, reply.id).encode()))
     if zipped:
-        fields["content-encoding"] = "gzip"
+        fields.append((b"content-encoding", b"gzip"))
         body = await compressed(body)
-    return Response(body, binding.status, fields, media_type=JSON)
+    fields.append((b"content-type", JSON.encode()))
+    return Reply(body, binding.status, fields)
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from starlette.datastructures import Headers
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.http.forwarded import forwarded_prefix
@@ -22,18 +21,18 @@ _DOCUMENTS = 8
 """How many are kept; they differ only in what trusted proxies have cut off from the path."""
 
 
-def probe_routes(ready: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
+def probe_pages(ready: Callable[[], Awaitable[str | None]]) -> dict[str, ASGIApp]:
     """`/livez`, 200 while the process answers, and `/readyz`, 503 while `ready` gives a reason, else 200."""
     alive = Page(lambda: b'{"status":"ok"}', "application/json", {"cache-control": "no-store"})
-    return [Route("/livez", alive), Route("/readyz", _Readiness(alive, ready))]
+    return {"/livez": alive, "/readyz": _Readiness(alive, ready)}
 
 
-def openapi_routes(
+def openapi_pages(
     public_url: str | None = None, *, key_needed_by: Doorkeeper | None = None
-) -> list[BaseRoute]:
+) -> dict[str, ASGIApp]:
     """`/openapi.json`, open to everyone, or to those whom the given seam admits."""
     document = _Document(public_url)
-    return [Route(OPENAPI_PATH, NeedsKey(document, key_needed_by) if key_needed_by else document)]
+    return {OPENAPI_PATH: NeedsKey(document, key_needed_by) if key_needed_by else document}
 
 
 class _Document:

@@ -1,13 +1,11 @@
-"""The SOAP door: routes for one address that serves both SOAP versions, their WSDLs and a page for people."""
+"""The SOAP door: one address that serves both SOAP versions, their WSDLs and a page for people."""
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.operation import Operation
@@ -18,6 +16,7 @@ from gateway.domain.words import CallProtocol
 from gateway.http.body import body_pieces, read_body
 from gateway.http.credentials import credentials_of
 from gateway.http.forwarded import address_of, vary_of
+from gateway.http.headers import HttpRequest
 from gateway.http.media_type import name_of
 from gateway.http.problem import error_headers
 from gateway.http.request_id import request_id_of
@@ -37,15 +36,15 @@ _VERSION_OF = {version.media_type: version for version in VERSIONS}
 _ALLOW = "GET, HEAD, POST, OPTIONS"
 
 
-def soap_routes(
+def soap_door(
     seam: Seam,
     *,
     public_url: str | None,
     max_body_bytes: int,
     docs_need_key: bool = False,
     operations: Iterable[Operation] = OPERATIONS,
-) -> list[BaseRoute]:
-    """The routes of the SOAP door: `/soap/v2` and `/soap/v2/`, without a redirect between them.
+) -> dict[str, ASGIApp]:
+    """The door at its paths: `/soap/v2` and `/soap/v2/`, without a redirect between them.
 
     `public_url` is the address of the gateway as callers see it, for the WSDL; None = from each request.
     `docs_need_key` closes the WSDLs and the page to callers without a key.
@@ -57,7 +56,7 @@ def soap_routes(
         docs_need_key=docs_need_key,
         operations=tuple(operations),
     )
-    return [Route(PATH, door), Route(PATH.rstrip("/"), door)]
+    return {PATH: door, PATH.rstrip("/"): door}
 
 
 def applications(
@@ -117,7 +116,7 @@ class _Door:
     async def _answer(self, request: HttpRequest, request_id: str) -> ASGIApp:
         if request.method == "POST":
             content_type = _content_type(request.headers)
-            if name_of(content_type).startswith("multipart/"):
+            if _is_package(content_type):
                 return await self._answer_package(request, request_id, package_type(content_type))
             version, charset = _served(content_type)
             body = await read_body(request, self._max_body_bytes)
@@ -177,6 +176,11 @@ def _content_type(headers: Headers) -> str:
         raise UnsupportedMediaType("Content-Encoding is not supported in requests")
     given = headers.getlist("content-type")
     return given[0] if len(given) == 1 else ""
+
+
+@lru_cache(maxsize=256)
+def _is_package(content_type: str) -> bool:
+    return name_of(content_type).startswith("multipart/")
 
 
 @lru_cache(maxsize=256)

@@ -51,6 +51,9 @@ class _JobsSoap:
         self._writer = writer
         self._guard = guard
 
+    def get_context(self, _parent: Any, _transport: Any) -> None:
+        """Nothing: what belongs to one message is in its Exchange."""
+
     def create_in_document(self, ctx: Any, _charset: str | None = None) -> None:
         """Nothing is left to do: the transport has parsed the message, which it had to await."""
         # Spyne's own takes MIME packages apart here, and builds XPath from the ids that they name.

@@ -26,6 +26,7 @@ from gateway.http.credentials import credentials_of
 from gateway.http.download import Download
 from gateway.http.preconditions import idempotency_key_of, if_match_of
 from gateway.http.problem import error_headers
+from gateway.http.reply import Reply
 from gateway.soap.content import filled, length_with
 from gateway.soap.fault import JobsFault
 from gateway.soap.protocol import Exchange
@@ -49,6 +50,10 @@ class _Context(MethodContext):  # type: ignore[misc]  # Spyne has no types
     # Spyne looks each name up before it sets an attribute, and refuses those that it does not know.
     __setattr__ = object.__setattr__
 
+    # Like those of the protocols (see there) it would lead back to this one: a circle that keeps the whole
+    # message until the garbage collector comes.
+    TransportContext = None
+
     def fire_event(self, event: str, *args: Any, **given: Any) -> None:
         """Tell the listeners, if there are any."""
         if self.app.event_manager.handlers:
@@ -58,6 +63,7 @@ class _Context(MethodContext):  # type: ignore[misc]  # Spyne has no types
         """The reply is made. Spyne's own collects garbage here, once a second."""
         self.is_closed = True
         self.fire_event("method_context_closed")
+        self.event.parent = None
 
 
 class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
@@ -176,7 +182,9 @@ class SoapServer(ServerBase):  # type: ignore[misc]  # Spyne has no types
                 if accepts_gzip(exchange.headers):
                     headers["content-encoding"] = "gzip"
                     envelope = await compressed(envelope)
-            return Response(envelope, status, headers, media_type=self._version.content_type)
+            headers["content-type"] = self._version.content_type
+            fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+            return Reply(envelope, status, fields)
         headers["content-type"] = self._version.content_type
         return Download(
             content, filled(envelope, content), length=length_with(envelope, content), headers=headers

@@ -85,14 +85,16 @@ class SqliteJobStore:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    async def read(self, work: Callable[[JobReader], T], *, long: bool = False) -> T:
-        """Run a unit of work that reads; `long` when it may take more than a millisecond."""
+    async def read(self, work: Callable[[JobReader], T], *, long: bool = False, single: bool = False) -> T:
+        """Run a unit of work that reads; `long` when it may take more than a millisecond, `single` when it
+        asks for one thing.
+        """
         if self._connection is None or self._threads is None:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         if long:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._read_aside, work)
-        return _look(self._connection, self._reader, work)
+        return _look(self._connection, self._reader, work, single=single)
 
     def write(self, work: Callable[[JobWriter], T]) -> "asyncio.Future[T]":
         """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises.
@@ -135,9 +137,20 @@ class SqliteJobStore:
                 asyncio.get_running_loop().call_exception_handler(context)
 
 
-def _look(connection: sqlite3.Connection, reader: SqliteReader, work: Callable[[JobReader], T]) -> T:
-    """Run a unit of work in one transaction, so that all it reads is of one moment."""
+def _look(
+    connection: sqlite3.Connection,
+    reader: SqliteReader,
+    work: Callable[[JobReader], T],
+    *,
+    single: bool = False,
+) -> T:
+    """Run a unit of work in one transaction, so that all it reads is of one moment.
+
+    A single statement is that by itself: SQLite begins and ends a transaction around it.
+    """
     try:
+        if single:
+            return work(reader)
         connection.execute("BEGIN")
         try:
             return work(reader)

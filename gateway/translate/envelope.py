@@ -1,5 +1,6 @@
 """Envelopes: puts them together, and takes them apart into the header and the one element of the body."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from lxml import etree
@@ -47,23 +48,25 @@ def take_apart(root: Element, version: SoapVersion) -> tuple[Element | None, Ele
         raise _no_envelope(root)
     header: Element | None = None
     body: Element | None = None
-    _refuse_text(root, "Envelope")
-    for child in root:
+    children = [*root]
+    _refuse_text(root, children, "Envelope")
+    for child in children:
         tag: Any = child.tag
-        if tag == f"{{{version.namespace}}}Header" and header is None and body is None:
+        if tag == version.header and header is None and body is None:
             header = child
-        elif tag == f"{{{version.namespace}}}Body" and body is None:
+        elif tag == version.body and body is None:
             body = child
         else:
             raise MalformedMessage("an Envelope consists of one Header at most and one Body, in this order")
     if body is None:
         raise MalformedMessage("the Envelope has no Body")
-    _refuse_text(body, "Body")
+    elements = [*body]
+    _refuse_text(body, elements, "Body")
     if header is not None:
-        _refuse_text(header, "Header")
-    if len(body) != 1 or not isinstance(body[0].tag, str):
-        raise MalformedMessage(f"Body must have one element, not {len(body)}")
-    return header, body[0]
+        _refuse_text(header, header, "Header")
+    if len(elements) != 1 or not isinstance(elements[0].tag, str):
+        raise MalformedMessage(f"Body must have one element, not {len(elements)}")
+    return header, elements[0]
 
 
 def _no_envelope(root: Element) -> MalformedMessage:
@@ -73,7 +76,7 @@ def _no_envelope(root: Element) -> MalformedMessage:
     return VersionMismatch(f"the envelope's namespace '{name.namespace or ''}' is no version of SOAP")
 
 
-def _refuse_text(element: Element, name: str) -> None:
-    texts = [element.text, *(child.tail for child in element)]
-    if any(text and text.strip(BLANKS) for text in texts):
-        raise MalformedMessage(f"{name} must not contain text")
+def _refuse_text(element: Element, children: Iterable[Element], name: str) -> None:
+    for text in [element.text, *[child.tail for child in children]]:
+        if text and text.strip(BLANKS):
+            raise MalformedMessage(f"{name} must not contain text")

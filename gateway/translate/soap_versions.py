@@ -1,6 +1,7 @@
 """The two versions of SOAP that are served, and how each says things."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +27,22 @@ class SoapVersion:
     port: str
     """Name of the binding and of the port."""
 
-    @property
+    @cached_property
     def envelope(self) -> str:
         """The tag of the envelope, in Clark notation."""
         return f"{{{self.namespace}}}Envelope"
 
-    @property
+    @cached_property
+    def header(self) -> str:
+        """The tag of its header."""
+        return f"{{{self.namespace}}}Header"
+
+    @cached_property
+    def body(self) -> str:
+        """The tag of its body."""
+        return f"{{{self.namespace}}}Body"
+
+    @cached_property
     def content_type(self) -> str:
         """Content-Type of replies."""
         return f"{self.media_type}; charset=utf-8"

@@ -84,12 +84,15 @@ class MessageParser:
     def __init__(self) -> None:
         self._parser = _new_parser()
         self._known: set[bytes] = set()
+        self._familiar: bytes | None = None
+        """The latest message of which all tags were known."""
 
     async def parse(self, body: bytes, charset: str | None) -> Element:
         """What `parse_message` gives."""
         if len(body) <= _SMALL_BYTES:
             checked = _checked(body, charset)
             if self._known.issuperset(_START_TAG.findall(checked)):
+                self._familiar = body
                 return _parse(checked, self._parser)
         apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xml-parser")
         parsed = asyncio.get_running_loop().run_in_executor(apart, _parse_apart, body, charset)
@@ -98,6 +101,8 @@ class MessageParser:
 
     def learn(self, body: bytes) -> None:
         """A call with this message has succeeded: its tags are no danger."""
+        if body is self._familiar:
+            return
         if len(body) <= _SMALL_BYTES and len(self._known) < _MOST_TAGS_KNOWN:
             tags = [tag for tag in _START_TAG.findall(body) if len(tag) <= _LONGEST_TAG_KNOWN]
             self._known.update(tags)
@@ -137,8 +142,7 @@ def _as_utf8(body: bytes, charset: str | None) -> bytes:
         # XML 1.0 appendix F.1: UTF-16 shows itself without a mark, too.
         encoding = "utf-16-le" if body.startswith(b"<") else "utf-16-be"
     else:
-        declared = _DECLARED.match(body)
-        name = charset or (declared.group(1).decode() if declared else "utf-8")
+        name = charset or _declared_in(body)
         found = encoding_of(name)
         if found is None:
             raise MalformedMessage(f"the encoding {name} is not supported")
@@ -152,6 +156,11 @@ def _as_utf8(body: bytes, charset: str | None) -> bytes:
         return body.decode(encoding).encode()
     except UnicodeError as error:
         raise MalformedMessage(f"the message is no {encoding} text") from error
+
+
+def _declared_in(body: bytes) -> str:
+    declared = _DECLARED.match(body)
+    return declared.group(1).decode() if declared else "utf-8"
 
 
 def _refuse_doctype(body: bytes) -> None:

@@ -248,8 +248,8 @@ def test_keys_are_made_listed_and_revoked_while_it_serves(serve, run):
         key = run("keys", "create", "--name", "ada", "--role", "operator", check=0).stdout.strip()
         assert re.fullmatch(r"jg_[0-9a-f]+_[0-9a-f]{64}", key)
         headers = {"authorization": f"Bearer {key}"}
-        assert server.get("/v2/jobs").status_code == 401
         assert server.get("/v2/jobs", **headers).status_code == 200
+        assert server.get("/v2/jobs").status_code == 401
         listed = run("keys", "list", check=0).stdout
         assert "ada" in listed
         assert "valid" in listed

@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any
 
 import httpx
-from starlette.routing import Router
 
 from gateway.domain.keys import new_key
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
+from gateway.http.routes import Routes
 from gateway.rest.door import not_found
-from gateway.soap.door import soap_routes
+from gateway.soap.door import soap_door
 from gateway.soap.examples import EXAMPLES
 from gateway.translate.soap_versions import VERSIONS
 from tests.fuzz.message import Message
@@ -59,8 +59,8 @@ class Target:
         self._errors = _Errors()
         seam: Any = SeamOfTheTest()
         self._seam = seam
-        routes = soap_routes(seam, public_url=None, max_body_bytes=LIMIT)
-        self._app = RequestIds(Router(routes, redirect_slashes=False, default=not_found))
+        soap = soap_door(seam, public_url=None, max_body_bytes=LIMIT)
+        self._app = RequestIds(Routes(soap, otherwise=not_found))
         self.outcomes: Counter[str] = Counter()
         """How many messages were answered with which operation or error."""
         self.failed: Message | None = None

@@ -10,6 +10,7 @@ from gateway.domain.call import IfMatch
 from gateway.domain.errors import ValidationFailed
 from gateway.http.compress import accepts_gzip, compressed
 from gateway.http.credentials import credentials_of
+from gateway.http.headers import RequestHeaders
 from gateway.http.preconditions import entity_tag, idempotency_key_of, if_match_of, none_match
 from gateway.http.request_id import request_id_of
 
@@ -42,6 +43,22 @@ def basic(text: str) -> str:
 )
 def test_a_secret_is_found_wherever_clients_put_it(given: list[tuple[str, str]], secret: str | None) -> None:
     assert credentials_of(headers(*given)).secret == secret
+
+
+def test_the_headers_of_a_request_are_found_as_starlette_finds_them() -> None:
+    scope = {"headers": [(b"accept", b"a"), (b"host", b"h\xe9"), (b"accept", b"b")]}
+    quick, plain = RequestHeaders(scope), Headers(scope=scope)
+    for name in ("accept", "Accept", "host", "absent"):
+        assert (name in quick) is (name in plain)
+        assert quick.get(name) == plain.get(name)
+        assert quick.get(name, "x") == plain.get(name, "x")
+        assert quick.getlist(name) == plain.getlist(name)
+    assert quick.items() == plain.items()
+
+
+def test_each_new_request_id_is_another_one() -> None:
+    made = {request_id_of(Headers()) for _ in range(1000)}
+    assert len(made) == 1000
 
 
 @pytest.mark.parametrize("given", ["a", "A.b-c_9", "x" * 64])

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from lxml import etree
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from gateway.contract.operation import Operation
@@ -17,9 +16,10 @@ from gateway.domain.call import Call
 from gateway.domain.keys import new_key
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
-from gateway.rest.door import not_found, rest_routes
+from gateway.http.routes import Routes
+from gateway.rest.door import rest_door
 from gateway.soap import golden
-from gateway.soap.door import soap_routes
+from gateway.soap.door import soap_door
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.house import TestHouse, a_house
 from tests.wire.clients import Client, RestClient, SoapClient, XopClient
@@ -55,11 +55,9 @@ class SeamOfTheTest:
 def doors() -> tuple[SeamOfTheTest, ASGIApp]:
     """Both doors as one application."""
     seam: Any = SeamOfTheTest()
-    routes = [
-        *rest_routes(seam, max_body_bytes=MAX_BODY_BYTES, ignored_query_parameters=("utm_*", "_")),
-        *soap_routes(seam, public_url=None, max_body_bytes=MAX_BODY_BYTES),
-    ]
-    return seam, RequestIds(Router(routes, redirect_slashes=False, default=not_found))
+    rest = rest_door(seam, max_body_bytes=MAX_BODY_BYTES, ignored_query_parameters=("utm_*", "_"))
+    soap = soap_door(seam, public_url=None, max_body_bytes=MAX_BODY_BYTES)
+    return seam, RequestIds(Routes(soap, otherwise=rest))
 
 
 @pytest.fixture
@@ -113,6 +111,8 @@ async def keys(house: TestHouse) -> dict[str, str]:
         text, record = new_key(name=name, role=role, now=house.clock.now(), organization_id=organization)
         await house.house.store.write(lambda tx, record=record: tx.insert_key(record))
         made[name] = text
+    # A gateway without keys notices the first one within a second.
+    house.clock.advance(1)
     return made
 
 

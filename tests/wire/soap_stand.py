@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from lxml import etree
 from pydantic import ValidationError
-from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
 
 from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
@@ -20,7 +20,9 @@ from gateway.domain.model import dump
 from gateway.domain.queries import JobPage, ServiceInfo
 from gateway.domain.record import Stored
 from gateway.domain.words import Role
-from gateway.soap.door import soap_routes
+from gateway.http.routes import Routes
+from gateway.rest.door import not_found
+from gateway.soap.door import soap_door
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
 from tests.wire.valid import seen_async
 
@@ -97,10 +99,10 @@ class StandIn(Seam):
 @cache
 def _door(
     public_url: str | None, docs_need_key: bool, max_body_bytes: int
-) -> tuple[StandIn, list[BaseRoute]]:
+) -> tuple[StandIn, dict[str, ASGIApp]]:
     # A door is made once, because making the WSDLs takes a while.
     seam = StandIn()
-    return seam, soap_routes(
+    return seam, soap_door(
         seam, public_url=public_url, max_body_bytes=max_body_bytes, docs_need_key=docs_need_key
     )
 
@@ -111,9 +113,9 @@ class Stand:
     def __init__(
         self, *, public_url: str | None = None, docs_need_key: bool = False, max_body_bytes: int = LIMIT
     ) -> None:
-        self.seam, routes = _door(public_url, docs_need_key, max_body_bytes)
+        self.seam, door = _door(public_url, docs_need_key, max_body_bytes)
         self.seam.reset()
-        transport = httpx.ASGITransport(Router(routes, redirect_slashes=False))
+        transport = httpx.ASGITransport(Routes(door, otherwise=not_found))
         self.http = httpx.AsyncClient(
             transport=transport, base_url=BASE, event_hooks={"response": [seen_async]}
         )

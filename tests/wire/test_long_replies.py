@@ -52,6 +52,9 @@ async def turns() -> AsyncIterator[list[int]]:
 async def test_others_have_their_turn(turns: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_reply, "_STEP_SECONDS", 0)
     stand = Stand()
+    stand.seam.replies["listStorageResults"] = a_page(1)
+    # The first message is parsed in a thread, for which the loop waits any number of turns.
+    assert (await stand.body(LIST)).status_code == 200
     counted = []
     for length in (200, 1000):
         stand.seam.replies["listStorageResults"] = a_page(length)

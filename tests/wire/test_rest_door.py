@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Router
 
 from gateway.contract.operation import Operation
 from gateway.contract.registry import OPERATIONS
@@ -31,7 +30,7 @@ from gateway.domain.queries import JobPage
 from gateway.domain.record import Stored
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
-from gateway.rest.door import not_found, rest_routes
+from gateway.rest.door import rest_door
 
 ME = Caller(name="me", role=Role.ADMIN, organization_id="default")
 LIMIT = 5000
@@ -72,9 +71,7 @@ def seam() -> StandIn:
 
 @pytest.fixture
 async def http(seam: StandIn) -> AsyncIterator[httpx.AsyncClient]:
-    app = RequestIds(
-        Router(rest_routes(seam, max_body_bytes=LIMIT), redirect_slashes=False, default=not_found)
-    )
+    app = RequestIds(rest_door(seam, max_body_bytes=LIMIT))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://localhost",

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.routing import Router
 
 from gateway.contract.operation import Operation
 from gateway.contract.seam import Request
@@ -16,9 +15,10 @@ from gateway.domain.call import Call, Caller
 from gateway.domain.errors import Unauthorized
 from gateway.domain.words import Role
 from gateway.http.request_id import RequestIds
-from gateway.pages.docs import docs_routes
+from gateway.http.routes import Routes
+from gateway.pages.docs import docs_pages
 from gateway.rest.door import not_found
-from gateway.rest.probes import openapi_routes, probe_routes
+from gateway.rest.probes import openapi_pages, probe_pages
 
 
 class OneKey:
@@ -52,12 +52,12 @@ def key_needed_by(request: pytest.FixtureRequest) -> OneKey | None:
 
 @pytest.fixture
 async def http(service: Service, key_needed_by: OneKey | None) -> AsyncIterator[httpx.AsyncClient]:
-    routes = [
-        *probe_routes(service.ready),
-        *openapi_routes("https://jobs.example.org/", key_needed_by=key_needed_by),
-        *docs_routes(key_needed_by=key_needed_by),
-    ]
-    app = RequestIds(Router(routes, redirect_slashes=False, default=not_found))
+    pages = {
+        **probe_pages(service.ready),
+        **openapi_pages("https://jobs.example.org/", key_needed_by=key_needed_by),
+        **docs_pages(key_needed_by=key_needed_by),
+    }
+    app = RequestIds(Routes(pages, otherwise=not_found))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"X-API-KEY": "good"}
     ) as client:

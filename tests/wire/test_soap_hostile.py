@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Router
+from starlette.types import ASGIApp
 
-from gateway.soap.door import soap_routes
+from gateway.http.routes import Routes
+from gateway.rest.door import not_found
+from gateway.soap.door import soap_door
 from gateway.translate import xml_parsing as parsing
 from gateway.translate.soap_versions import SOAP11, SOAP12, VERSIONS, SoapVersion
 from gateway.translate.xml_parsing import MessageParser
@@ -30,15 +32,17 @@ def stand() -> Stand:
 
 
 @pytest.fixture(scope="module")
-def door() -> tuple[SeamOfTheTest, Router]:
+def door() -> tuple[SeamOfTheTest, ASGIApp]:
     """The SOAP door with the limit of the table."""
     seam: Any = SeamOfTheTest()
-    routes = soap_routes(seam, public_url=None, max_body_bytes=LIMIT)
-    return seam, Router(routes, redirect_slashes=False)
+    soap = soap_door(seam, public_url=None, max_body_bytes=LIMIT)
+    return seam, Routes(soap, otherwise=not_found)
 
 
 @pytest.fixture
-async def soap_http(house: TestHouse, door: tuple[SeamOfTheTest, Router]) -> AsyncIterator[httpx.AsyncClient]:
+async def soap_http(
+    house: TestHouse, door: tuple[SeamOfTheTest, ASGIApp]
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of that door, with the house of the test behind it."""
     seam, app = door
     seam.seam = house.seam
