@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Any
 
 import gateway
@@ -30,6 +32,7 @@ from gateway.domain.queries import (
 )
 from gateway.domain.record import Position, Stored
 from gateway.domain.result_store import PAGE_BYTES
+from gateway.domain.scalars import read_instant
 from gateway.domain.words import FINAL, JobReadFeature
 
 
@@ -92,24 +95,21 @@ async def list_jobs(house: House, call: Call, *, query: JobQuery) -> JobPage:
     shown = _bounded(found[: query.limit])
     page: dict[str, Any] = {"jobs": shown, "limit": query.limit, "total": total}
     if len(found) > len(shown):
-        last = shown[-1].load()
-        page["next_start_after"] = cursor_of(house, Position(last.created_at, last.id), fingerprint)
+        last = shown[-1]
+        position = Position(read_instant(last.member("createdAt")), last.id)
+        page["next_start_after"] = cursor_of(house, position, fingerprint)
     return JobPage.model_construct(**page)
 
 
 def _bounded(found: list[Stored[Job]]) -> tuple[Stored[Job], ...]:
     """As many documents as a page may hold: up to the one with which it reaches 8 MiB."""
-    size = 0
-    for count, document in enumerate(found, 1):
-        size += len(document.json)
-        if size >= PAGE_BYTES:
-            return tuple(found[:count])
-    return tuple(found)
+    ends = list(accumulate([len(document.json) for document in found]))
+    return tuple(found[: bisect_left(ends, PAGE_BYTES) + 1])
 
 
 def _is_long(query: JobQuery) -> bool:
     """Whether the list may take more than a moment: a search for words, or filters that narrow each other."""
-    asked = query.model_dump(exclude_defaults=True).keys() - _NO_FILTERS
+    asked = query.model_fields_set - _NO_FILTERS
     return query.text is not None or len(asked) > 1
 
 
