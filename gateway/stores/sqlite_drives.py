@@ -108,7 +108,7 @@ class Drives:
                 yield Drive("tags" if len(tags) == 1 else "", "range_tag", (tag,), among)
         elif tags:
             yield Drive("tags", "range_tag", tags, among, overlapping=len(tags) > 1)
-        beginnings = words(query.text or "")
+        beginnings = words(query.text) if query.text else ()
         for beginning in beginnings:
             yield from self._by_word(beginning, "words" if len(beginnings) == 1 else "", among)
         if query.user:
