@@ -9,7 +9,7 @@ from gateway.domain.model import Model
 from gateway.domain.record import Stored
 from gateway.translate.xml_writer import XmlWriter
 
-_STEP_SECONDS = 0.002
+_STEP_SECONDS = 0.0005
 
 
 async def written(reply: Model | Stored[Any], writer: XmlWriter) -> list[bytes]:
@@ -22,10 +22,13 @@ async def written(reply: Model | Stored[Any], writer: XmlWriter) -> list[bytes]:
     listed = listed_in(type(reply))
     if listed is None:
         return [writer.fragment(reply)]
-    fragments = []
+    items = getattr(reply, listed.name)
     end = time.perf_counter() + _STEP_SECONDS
-    for item in getattr(reply, listed.name):
-        fragments.append(writer.fragment(item))
+    fragments = writer.known(items)
+    for at, known in enumerate(fragments):
+        if known:
+            continue
+        fragments[at] = writer.fragment(items[at])
         if time.perf_counter() >= end:
             await asyncio.sleep(0)
             end = time.perf_counter() + _STEP_SECONDS

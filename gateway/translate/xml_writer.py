@@ -159,6 +159,14 @@ class XmlWriter:
         fragment = self._fragments.get((value.model, value.id, value.version))
         return self._spell(value) if fragment is None else fragment
 
+    def known(self, values: Sequence[Model | Stored[Any]]) -> list[bytes]:
+        """The fragments that are remembered, in one pass; empty for those that are not."""
+        get = self._fragments.get
+        return [
+            get((value.model, value.id, value.version), b"") if isinstance(value, Stored) else b""
+            for value in values
+        ]
+
     def page(self, page: Model, listed: Member, fragments: Sequence[bytes]) -> list[bytes]:
         """The members of a page with the fragments of what it lists; to be joined, which copies them once."""
         before, behind = self._of(AROUND, type(page))(page)
