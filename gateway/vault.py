@@ -102,7 +102,7 @@ class StoreSealer:
 
     def fingerprint(self, value: bytes) -> str:
         """A keyed hash, 64 hexadecimal digits."""
-        return hmac.new(self._hash_key, value, hashlib.sha256).hexdigest()
+        return hmac.digest(self._hash_key, value, "sha256").hex()
 
 
 def _text(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from gateway.domain.errors import InvalidCursor, Problem
 from gateway.domain.house import House
@@ -17,9 +18,10 @@ def fingerprint_of(house: House, query: Model, organization_id: str | None) -> s
 
     The query has `start_after` and `limit`. `organization_id` None = of all organizations.
     """
-    same = query.with_(start_after=None, limit=1)
-    if isinstance(same, JobQuery):
-        same = same.with_(sort="-createdAt" if same.descending else None)
+    changes: dict[str, Any] = {"start_after": None, "limit": 1}
+    if isinstance(query, JobQuery):
+        changes["sort"] = "-createdAt" if query.descending else None
+    same = query.with_(**changes)
     return house.sealer.fingerprint(dump(same) + b"\n" + (organization_id or "*").encode())
 
 

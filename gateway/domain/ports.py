@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 from gateway.domain.digest_store import DigestReader, DigestWriter
@@ -59,11 +60,18 @@ class JobReader(Protocol):
         """A job as replies show it, not parsed."""
 
     def jobs(
-        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+        self,
+        query: JobQuery,
+        *,
+        organization_id: str | None,
+        after: Position | None,
+        limit: int,
+        enough_bytes: float = inf,
     ) -> list[Stored[Job]]:
         """At most `limit` jobs that match every filter of the query, in its order, behind a position.
 
-        `organization_id` None = of all organizations. The query's own organizationId, limit and startAfter
+        `organization_id` None = of all organizations. When the documents have `enough_bytes`, one more is
+        read, if there is one, to tell that more follow. The query's own organizationId, limit and startAfter
         are not looked at.
         """
 

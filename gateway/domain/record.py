@@ -1,9 +1,10 @@
 """What the store keeps of a job, a key and an idempotent request, beside what replies show."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Self
+from typing import Any, Generic, NamedTuple, Self
 
 from gateway.domain.executor import AttemptKey
 from gateway.domain.job import Job
@@ -11,9 +12,11 @@ from gateway.domain.model import ModelT, load
 from gateway.domain.words import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[ModelT]):
-    """A stored model as its JSON document, which is what a REST reply shows; it is parsed only when asked."""
+class Stored(NamedTuple, Generic[ModelT]):
+    """A stored model as its JSON document, which is what a REST reply shows; it is parsed only when asked.
+
+    Lists make thousands of them at a time, and a tuple is made in a third of the time of a dataclass.
+    """
 
     model: type[ModelT]
     id: str
@@ -25,6 +28,10 @@ class Stored(Generic[ModelT]):
     def load(self) -> ModelT:
         """The model itself."""
         return load(self.model, self.json)
+
+    def member(self, name: str) -> Any:
+        """One member as the document says it; None when it is not there."""
+        return json.loads(self.json).get(name)
 
 
 class StopReason(StrEnum):

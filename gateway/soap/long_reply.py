@@ -1,4 +1,4 @@
-"""Long replies: what they list is written step by step, so that other callers get their turn in between."""
+"""Replies as XML, written step by step, so that other callers get their turn beside a long one."""
 
 import asyncio
 import time
@@ -6,24 +6,30 @@ from typing import Any
 
 from gateway.contract.shapes import listed_in
 from gateway.domain.model import Model
-from gateway.translate.xml_writer import Written, XmlWriter
+from gateway.domain.record import Stored
+from gateway.translate.xml_writer import XmlWriter
 
-_LONG = 200
-"""Shorter lists are written in about a millisecond."""
-_STEP_SECONDS = 0.002
+_STEP_SECONDS = 0.0005
 
 
-async def written_ahead(reply: Any, writer: XmlWriter) -> Any:
-    """The reply; if it is a long page, with the XML of what it lists in place of that."""
-    listed = listed_in(type(reply)) if isinstance(reply, Model) else None
-    items = () if listed is None else getattr(reply, listed.name)
-    if listed is None or len(items) <= _LONG:
-        return reply
-    written = []
+async def written(reply: Model | Stored[Any], writer: XmlWriter) -> list[bytes]:
+    """The members of a reply as elements, in pieces to be joined.
+
+    Raises ValueError when XML cannot say a text.
+    """
+    if isinstance(reply, Stored):
+        return [writer.fragment(reply)]
+    listed = listed_in(type(reply))
+    if listed is None:
+        return [writer.fragment(reply)]
+    items = getattr(reply, listed.name)
     end = time.perf_counter() + _STEP_SECONDS
-    for item in items:
-        written.append(Written(writer.children(item)))
+    fragments = writer.known(items)
+    for at, known in enumerate(fragments):
+        if known:
+            continue
+        fragments[at] = writer.fragment(items[at])
         if time.perf_counter() >= end:
             await asyncio.sleep(0)
             end = time.perf_counter() + _STEP_SECONDS
-    return reply.with_(**{listed.name: tuple(written)})
+    return writer.page(reply, listed, fragments)

@@ -12,12 +12,12 @@ from gateway.domain.content import Kept
 from gateway.domain.errors import MalformedMessage, UnknownOperation
 from gateway.soap.fault import JobsFault, fault_body, status_of
 from gateway.soap.guard_schema import GuardSchema
-from gateway.soap.long_reply import written_ahead
+from gateway.soap.long_reply import written
 from gateway.soap.reply_header import reply_header
 from gateway.soap.spyne_compat import Soap11, Soap12
 from gateway.soap.xop import Package
 from gateway.translate import NAMESPACE
-from gateway.translate.envelope import envelope_text, take_apart
+from gateway.translate.envelope import envelope_around, take_apart
 from gateway.translate.header import Block, blocks_of, read_blocks
 from gateway.translate.soap_versions import SOAP11, SOAP12, SoapVersion
 from gateway.translate.xml_reader import Element
@@ -89,12 +89,13 @@ class _JobsSoap:
         ctx.in_object = (parts,)
 
     async def write_ahead(self, ctx: Any) -> None:
-        """Begin the reply when it is a long one: `serialize` cannot let others have their turn."""
-        if ctx.out_error is None:
-            ctx.out_object = (await written_ahead(ctx.out_object[0], self._writer),)
+        """Write the members of the reply: `serialize` cannot let others have their turn beside a long one."""
+        reply = None if ctx.out_error else ctx.out_object[0]
+        if reply is not None:
+            ctx.out_object = (await written(reply, self._writer),)
 
     def serialize(self, ctx: Any, _message: Any = None, **_given: Any) -> None:
-        """Write the envelope of the reply or of the fault as text."""
+        """Write the envelope of the reply or of the fault, in pieces that are joined later."""
         # Spyne's own writes decimals with exponents, infinities, words that are no values of their type, and
         # nil for a required value that is missing. The first word of its enumerations is false. Its faults
         # say codes with dots, subcodes without a namespace, and in SOAP 1.2 a prefix as a namespace.
@@ -103,27 +104,20 @@ class _JobsSoap:
         operation: Operation | None = ctx.descriptor and ctx.descriptor.udd["operation"]
         header = reply_header(exchange.request_id, exchange.blocks, self.version, operation, fault)
         if fault is not None:
-            body = fault_body(fault, exchange.request_id, self.version)
+            body = [fault_body(fault, exchange.request_id, self.version).encode()]
         else:
             assert operation is not None
-            body = self._reply(operation, ctx.out_object[0])
-        ctx.out_document = envelope_text(self.version, header, body)
+            body = _reply(operation, ctx.out_object[0])
+        before, behind = envelope_around(self.version, header)
+        ctx.out_document = [before.encode(), *body, behind.encode()]
 
     def create_out_string(self, ctx: Any, _charset: str | None = None) -> None:
-        """The envelope as bytes."""
-        ctx.out_string = [ctx.out_document.encode()]
+        """Nothing is left to do: the envelope is bytes already."""
+        ctx.out_string = ctx.out_document
 
     def fault_to_http_response_code(self, fault: JobsFault) -> int:
         """The HTTP status of a fault. Spyne's own is always 500."""
         return status_of(fault, self.version)
-
-    def _reply(self, operation: Operation, value: Any) -> str:
-        start = f'<{operation.name}Response xmlns="{NAMESPACE}"'
-        if operation.reply is None:
-            return f"{start}/>"
-        name = operation.reply.name
-        children = self._writer.children(value)
-        return f"{start}><{name}>{children}</{name}></{operation.name}Response>"
 
 
 class JobsSoap11(_JobsSoap, Soap11):  # type: ignore[misc]  # Spyne has no types
@@ -136,3 +130,12 @@ class JobsSoap12(_JobsSoap, Soap12):  # type: ignore[misc]  # Spyne has no types
     """SOAP 1.2."""
 
     version = SOAP12
+
+
+def _reply(operation: Operation, members: Sequence[bytes]) -> list[bytes]:
+    """The element of a reply, whose one child has these members."""
+    start = f'<{operation.name}Response xmlns="{NAMESPACE}"'
+    if operation.reply is None:
+        return [f"{start}/>".encode()]
+    name = operation.reply.name
+    return [f"{start}><{name}>".encode(), *members, f"</{name}></{operation.name}Response>".encode()]

@@ -129,15 +129,18 @@ class Drives:
                 yield Drive("tags" if len(tags) == 1 else "", "range_tag", (tag,), among)
         elif tags:
             yield Drive("tags", "range_tag", tags, among, overlapping=len(tags) > 1)
-        yield from self._by_text(query, among, bounds)
+        if query.text:
+            yield from self._by_text(query.text, query, among, bounds)
         if query.user:
             yield Drive("user", "range_user", (query.user,), among)
 
-    def _by_text(self, query: JobQuery, among: tuple[str, ...], bounds: Mapping[str, Any]) -> Iterator[Drive]:
+    def _by_text(
+        self, text: str, query: JobQuery, among: tuple[str, ...], bounds: Mapping[str, Any]
+    ) -> Iterator[Drive]:
         """For each beginning the words that begin so: few are read as ranges, few entries are sorted, and of
         many entries the words are merged. What has too many of both, or is met everywhere, cannot drive.
         """
-        beginnings = words(query.text or "")
+        beginnings = words(text)
         covers = "words" if len(beginnings) == 1 else ""
         for beginning in beginnings:
             found = self._words(beginning, among, MAX_RANGES)

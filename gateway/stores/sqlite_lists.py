@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from gateway.domain.job import Job
@@ -21,6 +22,7 @@ FEW = 1000
 """Up to here entries are counted to find the filter that drives."""
 
 _EVER = 2**62
+_MOST_TEXTS = 200
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,27 @@ class JobLists:
         self._db = connection
         self._sql = queries
         self._drives = Drives(connection, queries)
+        self._texts: dict[tuple[Any, ...], str] = {}
 
     def page(
-        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+        self,
+        query: JobQuery,
+        *,
+        organization_id: str | None,
+        after: Position | None,
+        limit: int,
+        enough_bytes: float = inf,
     ) -> list[Stored[Job]]:
         """At most `limit` jobs behind a position, in the order of the query."""
         sql, values = self.statement(query, organization_id=organization_id, after=after, limit=limit)
-        return [Stored(Job, *row) for row in self._db.execute(sql, values)]
+        found: list[Stored[Job]] = []
+        size = 0
+        for row in self._db.execute(sql, values):
+            found.append(Stored(Job, *row))
+            if size >= enough_bytes:
+                break
+            size += len(row[-1])
+        return found
 
     def count(self, query: JobQuery, *, organization_id: str | None) -> int:
         """How many jobs match."""
@@ -64,14 +80,26 @@ class JobLists:
         """The SQL of a page and the values of its parameters."""
         values = {"limit": limit, **_bounds(query, after)}
         drive, checks = self._plan(query, organization_id, values)
-        direction = "DESC" if query.descending else "ASC"
+        # All that the text depends on; values are parameters, of which only the number counts.
+        conditions = tuple([check.sql for check in checks])
+        sizes = (len(drive.values), len(drive.organizations), bool(drive.words))
+        form = (drive.range, *sizes, conditions, query.descending)
+        text = self._texts.get(form)
+        if text is None:
+            if len(self._texts) == _MOST_TEXTS:
+                self._texts.clear()
+            text = self._texts[form] = self._text(drive, checks, descending=query.descending)
+        return text, values
+
+    def _text(self, drive: Drive, checks: Sequence[_Check], *, descending: bool) -> str:
+        direction = "DESC" if descending else "ASC"
         shown = "j.id, j.organization_id, j.version, CAST(j.document AS BLOB)"
         ranges = self._ranges(drive, checks, joined=True)
         if len(ranges) == 1 and drive.sorted:
             order = ", ".join(f"{column} {direction}" for column in drive.place)
-            return f"SELECT {shown}\n{ranges[0]}\nORDER BY {order}\nLIMIT :limit", values
+            return f"SELECT {shown}\n{ranges[0]}\nORDER BY {order}\nLIMIT :limit"
         if drive.words:
-            drive = drive.merged(descending=query.descending)
+            drive = drive.merged(descending=descending)
         ranges = self._ranges(drive, checks, joined=False)
         # What is merged comes in order; SQLite does not know that, and would read all of it to sort it.
         order = "" if drive.words else f"ORDER BY 1 {direction}, 2 {direction}\n"
@@ -79,7 +107,7 @@ class JobLists:
         return (
             f"SELECT {shown}\nFROM (\n{page}\n) AS page CROSS JOIN jobs AS j ON j.id = page.id\n"
             f"ORDER BY page.at {direction}, page.id {direction}"
-        ), values
+        )
 
     def _plan(
         self, query: JobQuery, organization_id: str | None, values: dict[str, Any]
@@ -132,7 +160,7 @@ class JobLists:
             yield _Check("tags", sql, {"tags": tags}, by_place=True)
         if labels := _array(query.label):
             yield _Check("labels", self._sql["where_labels"], {"labels": labels}, by_place=True)
-        for index, word in enumerate(words(query.text or "")):
+        for index, word in enumerate(words(query.text) if query.text else ()):
             name = f"word_{index}"
             yield _Check("words", self._sql["where_word"].replace("{value}", name), {name: word})
 

@@ -4,6 +4,7 @@ import heapq
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from gateway.domain.job import Job, JobEvent, JobStart
@@ -43,10 +44,18 @@ class SqliteReader:
         return None if row is None else Stored(Job, job_id, *row)
 
     def jobs(
-        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
+        self,
+        query: JobQuery,
+        *,
+        organization_id: str | None,
+        after: Position | None,
+        limit: int,
+        enough_bytes: float = inf,
     ) -> list[Stored[Job]]:
         """At most `limit` jobs that match every filter of the query, in its order, behind a position."""
-        return self._lists.page(query, organization_id=organization_id, after=after, limit=limit)
+        return self._lists.page(
+            query, organization_id=organization_id, after=after, limit=limit, enough_bytes=enough_bytes
+        )
 
     def count_jobs(self, query: JobQuery, *, organization_id: str | None) -> int:
         """How many jobs match. Takes time in proportion to the number."""

@@ -11,7 +11,7 @@ from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import dump
 from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
-from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
+from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Remembered, Stored
 from gateway.domain.words import DependencyCondition, JobStatus
 from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_instants import to_number
@@ -102,12 +102,10 @@ class SqliteWriter(SqliteReader):
         """Names of the locks in whose queues a job has a place and is not first."""
         return [] if job_id in self._new else super().blocking_locks(job_id)
 
-    def jobs(
-        self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
-    ) -> list[Stored[Job]]:
+    def jobs(self, query: JobQuery, **bounds: Any) -> list[Stored[Job]]:
         """At most `limit` jobs that match every filter of the query, in its order, behind a position."""
         self.finish()
-        return super().jobs(query, organization_id=organization_id, after=after, limit=limit)
+        return super().jobs(query, **bounds)
 
     def count_jobs(self, query: JobQuery, *, organization_id: str | None) -> int:
         """How many jobs match."""

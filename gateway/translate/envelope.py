@@ -16,13 +16,16 @@ class VersionMismatch(MalformedMessage):
 
 def envelope_text(version: SoapVersion, header: str, body: str) -> str:
     """An envelope of header and body elements, in which the prefix `soap` stands for its namespace."""
+    before, behind = envelope_around(version, header)
+    return f"{before}{body}{behind}"
+
+
+def envelope_around(version: SoapVersion, header: str) -> tuple[str, str]:
+    """What an envelope has before and behind the elements of its body."""
     if header:
         header = f"<soap:Header>{header}</soap:Header>"
-    return (
-        f"<?xml version='1.0' encoding='utf-8'?>\n"
-        f'<soap:Envelope xmlns:soap="{version.namespace}">{header}'
-        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
-    )
+    start = f"<?xml version='1.0' encoding='utf-8'?>\n<soap:Envelope xmlns:soap=\"{version.namespace}\">"
+    return f"{start}{header}<soap:Body>", "</soap:Body></soap:Envelope>"
 
 
 def version_of(root: Element) -> SoapVersion:

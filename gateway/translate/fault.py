@@ -33,7 +33,7 @@ class ServiceFault(Model):
     """Each thing that is wrong in the request."""
 
 
-_writer = XmlWriter(cache_characters=0)
+_writer = XmlWriter(cache_bytes=0)
 _LONGEST_TEXT = 2000
 
 

@@ -37,7 +37,7 @@ _BYTES = "application/octet-stream"
 _BYTES_NAME = "content"
 """Media type and name of bytes of which neither was told."""
 
-_writer = XmlWriter(cache_characters=0)
+_writer = XmlWriter(cache_bytes=0)
 
 
 def to_soap(message: RestRequest, version: SoapVersion) -> str:

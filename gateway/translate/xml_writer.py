@@ -1,4 +1,4 @@
-"""Writes models and stored documents as XML text, with Python source that is generated once per model.
+"""Writes models and stored documents as XML, with Python source that is generated once per model.
 
 A member is one expression, so that writing costs little more than the text itself. The source is kept:
 `show_code` prints it. An element's own name is not written here, because it differs by place.
@@ -8,12 +8,11 @@ import json
 import linecache
 import re
 from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.contract.shapes import Kind, Member, models_of, shape_of
+from gateway.contract.shapes import Kind, Member, listed_in, models_of, shape_of
 from gateway.domain.content import InMemory
 from gateway.domain.model import Model
 from gateway.domain.record import Stored
@@ -24,7 +23,10 @@ from gateway.domain.scalars import decimal_text
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-CACHE_CHARACTERS = 16 * 2**20
+# The document holds instants and decimals as they are written, so no model is built.
+_DOCUMENTS = json.JSONDecoder(parse_float=str)
+
+CACHE_BYTES = 16 * 2**20
 
 
 def escape(text: str) -> str:
@@ -78,6 +80,8 @@ SPELL = "spell"
 """Verb of the functions that write stored documents."""
 GIVE = "give"
 """Verb of the functions that write models as given: without defaults, but with objects that are empty."""
+AROUND = "around"
+"""Verb of the functions that write pages but for what they list: what stands before that, and behind it."""
 
 
 def _lines(member: Member, verb: str) -> list[str]:
@@ -85,8 +89,6 @@ def _lines(member: Member, verb: str) -> list[str]:
     start, end = f"<{member.wire}>", f"</{member.wire}>"
     if member.kind is Kind.MODEL:
         call = f"{verb}_{member.type.__name__}(v)"
-        if verb == WRITE:
-            call = f"(v.xml if v.__class__ is Written else stored(v) if v.__class__ is Stored else {call})"
         inner = f"{{{call}}}"
         if not member.many and verb != GIVE:
             return [
@@ -106,8 +108,13 @@ def _lines(member: Member, verb: str) -> list[str]:
 
 def _function(model: type[Model], verb: str) -> str:
     shape = shape_of(model)
-    lines = [line for member in shape.members for line in _lines(member, verb)]
-    body = "\n    ".join(["out = []", *lines, 'return "".join(out)'])
+    listed = listed_in(model) if verb == AROUND else None
+    verb_of_members = WRITE if verb == AROUND else verb
+    lines = ["out = []"]
+    for member in shape.members:
+        lines += ["before, out = out, []"] if member is listed else _lines(member, verb_of_members)
+    lines += ['return "".join(out)'] if listed is None else ['return "".join(before), "".join(out)']
+    body = "\n    ".join(lines)
     return f"def {verb}_{shape.name}(m):\n    {body}\n"
 
 
@@ -116,20 +123,16 @@ def show_code(model: type[Model]) -> str:
     return _function(model, WRITE)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Stands in a reply for a model whose members have been written before."""
-
-    xml: str
-
-
 class XmlWriter:
-    """Writes the members of models; remembers the XML of stored ones, up to `cache_characters`."""
+    """Writes the members of models; remembers the XML of stored ones, up to `cache_bytes`.
 
-    def __init__(self, *, cache_characters: int = CACHE_CHARACTERS) -> None:
-        self._limit = cache_characters
+    An element around the members is not written. Text that XML cannot say raises ValueError.
+    """
+
+    def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._limit = cache_bytes
         self._size = 0
-        self._fragments: dict[tuple[type[Model], str, int], str] = {}
+        self._fragments: dict[tuple[type[Model], str, int], bytes] = {}
         self._known: set[type[Model]] = set()
         self._scope: dict[str, Any] = {
             "escape": escape,
@@ -137,53 +140,70 @@ class XmlWriter:
             "boolean": _boolean,
             "instant": _instant,
             "base64": _base64,
-            "stored": self._stored,
-            "Stored": Stored,
-            "Written": Written,
         }
 
-    def children(self, value: "Model | Stored[Any]") -> str:
-        """The members of a model as elements, without the element around them.
-
-        Raises ValueError when a text cannot be said in XML.
-        """
-        if isinstance(value, Stored):
-            return self._stored(value)
-        return self._of(WRITE, type(value))(value)
+    def children(self, model: Model) -> str:
+        """The members of a model that holds no stored ones."""
+        text: str = self._of(WRITE, type(model))(model)
+        return text
 
     def given(self, request: Model) -> str:
-        """The members of a request as they were given. Raises ValueError, as `children` does."""
-        return self._of(GIVE, type(request))(request)
+        """The members of a request as they were given."""
+        text: str = self._of(GIVE, type(request))(request)
+        return text
 
-    def _of(self, verb: str, model: type[Model]) -> Callable[[Any], str]:
+    def fragment(self, value: Model | Stored[Any]) -> bytes:
+        """The members of a model or of a stored one, in UTF-8."""
+        if not isinstance(value, Stored):
+            return self.children(value).encode()
+        fragment = self._fragments.get((value.model, value.id, value.version))
+        return self._spell(value) if fragment is None else fragment
+
+    def known(self, values: Sequence[Model | Stored[Any]]) -> list[bytes]:
+        """The fragments that are remembered, in one pass; empty for those that are not."""
+        get = self._fragments.get
+        return [
+            get((value.model, value.id, value.version), b"") if isinstance(value, Stored) else b""
+            for value in values
+        ]
+
+    def page(self, page: Model, listed: Member, fragments: Sequence[bytes]) -> list[bytes]:
+        """The members of a page with the fragments of what it lists; to be joined, which copies them once."""
+        before, behind = self._of(AROUND, type(page))(page)
+        if not fragments:
+            return [(before + behind).encode()]
+        start, end = f"<{listed.wire}>", f"</{listed.wire}>"
+        pieces = [(end + start).encode()] * (2 * len(fragments) + 1)
+        pieces[1::2] = fragments
+        pieces[0], pieces[-1] = (before + start).encode(), (end + behind).encode()
+        return pieces
+
+    def _of(self, verb: str, model: type[Model]) -> Callable[[Any], Any]:
         if model not in self._known:
             self._compile(model)
-        function: Callable[[Any], str] = self._scope[f"{verb}_{model.__name__}"]
+        function: Callable[[Any], Any] = self._scope[f"{verb}_{model.__name__}"]
         return function
 
     def _compile(self, model: type[Model]) -> None:
         for part in models_of([model]):
             if part in self._known:
                 continue
-            source = "\n\n".join(_function(part, verb) for verb in (WRITE, SPELL, GIVE))
+            verbs = (WRITE, SPELL, GIVE) if listed_in(part) is None else (WRITE, SPELL, GIVE, AROUND)
+            source = "\n\n".join(_function(part, verb) for verb in verbs)
             name = f"<XML writer of {part.__name__}>"
             exec(compile(source, name, "exec"), self._scope)  # noqa: S102 - made of wire names alone
             linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
             self._known.add(part)
 
-    def _stored(self, stored: Stored[Any]) -> str:
-        key = (stored.model, stored.id, stored.version)
-        fragment = self._fragments.get(key)
-        if fragment is None:
-            # The document holds instants and decimals as they are written, so no model is built.
-            document = json.loads(stored.json, parse_float=str)
-            fragment = self._of(SPELL, stored.model)(document)
-            if stored.version:
-                self._remember(key, fragment)
+    def _spell(self, stored: Stored[Any]) -> bytes:
+        document, _ = _DOCUMENTS.raw_decode(stored.json.decode())
+        fragment: bytes = self._of(SPELL, stored.model)(document).encode()
+        if stored.version:
+            self._remember(stored, fragment)
         return fragment
 
-    def _remember(self, key: tuple[type[Model], str, int], fragment: str) -> None:
-        self._fragments[key] = fragment
+    def _remember(self, stored: Stored[Any], fragment: bytes) -> None:
+        self._fragments[stored.model, stored.id, stored.version] = fragment
         self._size += len(fragment)
         while self._size > self._limit:
             oldest = next(iter(self._fragments))

@@ -79,7 +79,7 @@ def check(stored: list[Stored[Any]], replied: list[Any], schema: etree.XMLSchema
     assert [json.loads(document.json) for document in stored] == replied
     for document in stored:
         assert document.load().id == document.id
-        text = writer.children(document)
+        text = writer.fragment(document).decode()
         name = document.model.__name__
         schema.assertValid(etree.fromstring(f'<{name} xmlns="{NAMESPACE}">{text}</{name}>'))
 

@@ -139,6 +139,24 @@ async def test_of_several_filters_the_one_that_finds_least_drives(sqlite_store: 
     assert values["value_0"] == "rare"
 
 
+async def test_the_text_of_a_query_is_made_once_for_all_values(sqlite_store: SqliteJobStore) -> None:
+    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+
+    def text(query: JobQuery) -> str:
+        return lists.statement(query, organization_id="acme", after=None, limit=9)[0]
+
+    assert text(JobQuery(user="ann")) is text(JobQuery(user="bob"))
+    different = [
+        JobQuery(user="ann"),
+        JobQuery(user="ann", sort="-createdAt"),
+        JobQuery(job_type=("A",)),
+        JobQuery(job_type=("A", "B")),
+        JobQuery(user="ann", text="alpha"),
+        JobQuery(user="ann", text="alpha word"),
+    ]
+    assert len({text(query) for query in different}) == len(different)
+
+
 def test_each_query_is_used() -> None:
     program = "".join(file.read_text() for file in SQL_FOLDER.parent.glob("sqlite_*.py"))
     put_together = {

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.domain.job import Job
 from gateway.domain.parts import Label
-from gateway.domain.ports import JobStore, JobWriter
+from gateway.domain.ports import JobReader, JobStore, JobWriter
 from gateway.domain.queries import JobQuery, words
-from gateway.domain.record import JobRecord, Position
+from gateway.domain.record import JobRecord, Position, Stored
 from gateway.domain.words import DependencyCondition, JobStatus
 from tests.builders import a_record, later
 from tests.storing import count_of, insert, inserted, page_of, pages
@@ -230,3 +230,17 @@ async def test_as_many_values_as_the_contract_allows(store: JobStore) -> None:
     ):
         for organization_id in ("acme", None):
             assert await pages(store, query, organization_id, limit=9) == [record.job.id]
+
+
+@pytest.mark.parametrize(("documents", "expected"), [(0, 1), (1, 2), (2, 3), (5, 5), (9, 5)])
+async def test_one_job_more_is_read_when_there_are_bytes_enough(
+    store: JobStore, documents: int, expected: int
+) -> None:
+    await insert(store, *[a_record(created_at=later(second)) for second in range(5)])
+    whole = await page_of(store, JobQuery(), "acme")
+    enough = sum(len(stored.json) for stored in whole[:documents]) + max(0, documents - len(whole))
+
+    def work(tx: JobReader) -> list[Stored[Job]]:
+        return tx.jobs(JobQuery(), organization_id="acme", after=None, limit=9, enough_bytes=enough)
+
+    assert await store.read(work) == whole[:expected]

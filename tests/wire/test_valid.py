@@ -81,7 +81,7 @@ async def test_the_clients_of_the_suites_check_what_they_get(
     soap: SoapClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_limit(_protocol: JobsSoap11, ctx: object, _charset: str | None = None) -> None:
-        ctx.out_string = [ctx.out_document.replace("<limit>50</limit>", "").encode()]  # type: ignore[attr-defined]
+        ctx.out_string = [b"".join(ctx.out_document).replace(b"<limit>50</limit>", b"")]  # type: ignore[attr-defined]
 
     monkeypatch.setattr(JobsSoap11, "create_out_string", without_limit)
     with pytest.raises(etree.DocumentInvalid):
