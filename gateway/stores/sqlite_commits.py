@@ -127,7 +127,7 @@ class GroupCommit:
         follow_up = self.follow_up
         if follow_up is None:
             return
-        changes = (change for unit in group if unit.error is None for change in unit.changes)
+        changes = (change for unit in group for change in unit.changes)
         if any(isinstance(change, Change) and follow_up.due(change) for change in changes):
             last = _Unit(follow_up.work, waiting=None)
             group.append(last)

@@ -1,5 +1,6 @@
 """Jobs are claimed in the commits of others: by the one that schedules them, or that frees a place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from gateway.domain.words import JobStatus
 from tests.house import TestHouse, a_house
 
 S = JobStatus
+SECONDS = 20
+"""Longer than any of it takes; only a fault waits for it."""
 
 
 @asynccontextmanager
@@ -27,8 +30,8 @@ async def running(tmp_path: Path, **policy: int) -> AsyncIterator[TestHouse]:
 
 
 async def until(house: TestHouse, job_id: str, status: JobStatus) -> None:
-    """Wait for a status, without a clock: each change of the job wakes."""
-    async with house.house.changes.of(job_id) as changed:
+    """Wait for a status; each change of the job wakes."""
+    async with asyncio.timeout(SECONDS), house.house.changes.of(job_id) as changed:
         while (await house.job(job_id)).job_status is not status:
             await changed.wait()
             changed.clear()
