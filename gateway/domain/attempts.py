@@ -38,12 +38,14 @@ def claim(house: House, tx: JobWriter, job_id: str, now: datetime) -> JobRecord 
     return save(tx, claimed, cause=ENGINE, at=now)
 
 
-def launch_of(house: House, tx: JobReader, record: JobRecord) -> Launch:
+async def launch_of(house: House, record: JobRecord) -> Launch:
     """All that the executor needs to start a claimed attempt; secrets are opened here and nowhere stored."""
     job = record.job
+    sealed: dict[str, bytes] = {}
+    if any(variable.secret for variable in job.environment_variables):
+        sealed = await house.store.read(lambda tx: tx.secrets(job.id))
     secrets = {
-        name: house.vault.open(value, context=secret_context(job.id, name))
-        for name, value in tx.secrets(job.id).items()
+        name: house.vault.open(value, context=secret_context(job.id, name)) for name, value in sealed.items()
     }
     environment = {v.name: secrets.get(v.name, v.value or "") for v in job.environment_variables}
     resources = job.resource_request

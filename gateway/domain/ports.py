@@ -220,6 +220,14 @@ class JobStore(Protocol):
     def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
         """Run a unit of work that writes: durable when this returns, undone whole when it raises."""
 
+    def follow_up(
+        self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]
+    ) -> None:
+        """Have a unit of work run in each commit with a change that it is due for, behind all others. `done`
+        is called on the event loop with its result when that is durable, with None when it failed; then the
+        others are stored all the same. There is one follow-up.
+        """
+
     def listen(self, listener: Callable[[Change], Any]) -> None:
         """Have a function called on the event loop after each durable change of a job."""
 

@@ -1,4 +1,8 @@
-"""Claims scheduled jobs while there is room, and starts their attempts."""
+"""Claims scheduled jobs while there is room, and starts their attempts.
+
+A job is claimed in the very commit that schedules it or frees a place for it, so that it takes no commit of
+its own. What the dispatcher claims by itself is what was there before, and more than one batch.
+"""
 
 import asyncio
 import logging
@@ -7,11 +11,12 @@ from collections.abc import Callable
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
 from gateway.domain.errors import JobsError
-from gateway.domain.executor import AttemptKey, Launch, StartRefused
+from gateway.domain.executor import AttemptKey, StartRefused
 from gateway.domain.house import House
 from gateway.domain.outcome import outcome_of_refusal
-from gateway.domain.ports import JobReader, JobWriter, VaultError
+from gateway.domain.ports import Change, JobReader, JobWriter, VaultError
 from gateway.domain.record import JobRecord
+from gateway.domain.words import JobStatus
 
 _BATCH = 64
 _log = logging.getLogger("gateway.engine")
@@ -24,12 +29,34 @@ class Dispatcher:
         self._house = house
         self._follow = follow
         """Told of each attempt that runs."""
+        self._claimed: list[JobRecord] = []
+        """Claimed in commits of others, not yet started."""
+        self._held = False
 
     async def tick(self) -> float | None:
         """Claim and start what there is room for, until the queue is empty or all places are taken."""
-        while claimed := await self._claim():
+        while claimed := self._taken() or await self._claim():
             await self.start(claimed)
         return None
+
+    def due(self, change: Change) -> bool:
+        """Whether a job may be claimed now that another has changed."""
+        return change.status not in (JobStatus.RUNNING, JobStatus.UNKNOWN)
+
+    def claim(self, tx: JobWriter) -> list[JobRecord]:
+        """Claim what there is room for, one batch at most."""
+        now = self._house.clock.now()
+        found = (attempts.claim(self._house, tx, job_id, now) for job_id in self._candidates(tx))
+        return [record for record in found if record is not None]
+
+    def take(self, claimed: list[JobRecord] | None) -> bool:
+        """Start these with the next tick; whether one is wanted. None: claiming failed, try again."""
+        self._claimed += claimed or []
+        return claimed is None or bool(claimed)
+
+    def hold(self) -> None:
+        """Claim nothing more."""
+        self._held = True
 
     async def start(self, records: list[JobRecord]) -> None:
         """Start claimed attempts. The executor finds again what was started before, so that a gateway which
@@ -41,18 +68,19 @@ class Dispatcher:
         def look(tx: JobReader) -> bool:
             return bool(self._candidates(tx))
 
-        def work(tx: JobWriter) -> list[JobRecord]:
-            now = self._house.clock.now()
-            found = (attempts.claim(self._house, tx, job_id, now) for job_id in self._candidates(tx))
-            return [record for record in found if record is not None]
-
         if not await self._house.store.read(look):
             return []
-        return await self._house.store.write(work)
+        return await self._house.store.write(self.claim)
+
+    def _taken(self) -> list[JobRecord]:
+        taken, self._claimed = self._claimed, []
+        return taken
 
     def _candidates(self, tx: JobReader) -> list[str]:
         """Ids of the jobs to start now, so that no limit is passed."""
         policy = self._house.policy
+        if self._held:
+            return []
         held = tx.count_claimed()
         room = _BATCH
         if policy.max_running_jobs:
@@ -81,8 +109,7 @@ class Dispatcher:
     async def _start_one(self, record: JobRecord) -> None:
         house, key = self._house, record.attempt
         try:
-            launch: Launch = await house.store.read(lambda tx: attempts.launch_of(house, tx, record))
-            handle = await house.executor.start(launch)
+            handle = await house.executor.start(await attempts.launch_of(house, record))
         except VaultError as error:
             await self._refused(key, StartRefused(f"a secret cannot be read: {error}", passing=False))
         except StartRefused as refused:

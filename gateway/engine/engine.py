@@ -1,10 +1,13 @@
 """All loops together: what wakes which, and how the engine starts and stops."""
 
+from contextlib import suppress
+
+from gateway.domain.errors import JobsError
 from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
 from gateway.domain.ports import Change
 from gateway.domain.record import JobRecord
-from gateway.domain.words import FINAL, JobStatus
+from gateway.domain.words import JobStatus
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.loop import Loop
 from gateway.engine.monitor import Monitor
@@ -42,19 +45,27 @@ class Engine:
     async def start(self) -> None:
         """Take over, and begin."""
         await self.take_over()
+        self._house.store.follow_up(self.dispatcher.due, self.dispatcher.claim, self._claimed)
         for loop in (self._watching, self._dispatching, self._promoting, self._pruning, self._scheduling):
             loop.start()
 
     async def stop(self) -> None:
         """End the loops and let go of the executor; jobs go on."""
-        for loop in (self._scheduling, self._pruning, self._promoting, self._dispatching, self._watching):
+        await self.hold()
+        for loop in (self._pruning, self._promoting, self._watching):
             await loop.stop()
         await self._house.executor.close()
 
     async def hold(self) -> None:
         """Start no further attempts and scheduled runs; the attempts that run are followed on."""
         await self._scheduling.stop()
+        self.dispatcher.hold()
+        with suppress(JobsError):
+            # Behind this, nobody claims any more, and what was claimed is told.
+            await self._house.store.write(lambda _tx: None)
         await self._dispatching.stop()
+        with suppress(JobsError):
+            await self.dispatcher.tick()
 
     def _follow(self, record: JobRecord) -> None:
         self.monitor.follow(record)
@@ -64,12 +75,13 @@ class Engine:
         self.monitor.ended(key)
         self._watching.wake()
 
+    def _claimed(self, claimed: list[JobRecord] | None) -> None:
+        if self.dispatcher.take(claimed):
+            self._dispatching.wake()
+
     def _changed(self, change: Change) -> None:
         self._house.changes.tell(change)
         if self.monitor.changed(change):
             self._watching.wake()
-        if change.status is JobStatus.SCHEDULED or change.status in FINAL:
-            self._dispatching.wake()
-        elif change.status is JobStatus.WAITING:
+        if change.status is JobStatus.WAITING:
             self._promoting.wake()
-            self._dispatching.wake()

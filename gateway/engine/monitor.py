@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
-from gateway.domain.executor import AttemptKey, Exited, Running, Unreachable, Vanished
+from gateway.domain.executor import AttemptKey, Exited, Unreachable, Vanished
 from gateway.domain.house import House
 from gateway.domain.job import DEFAULT_GRACE_SECONDS
 from gateway.domain.outcome import outcome_of_end
@@ -114,24 +114,25 @@ class Monitor:
 
     async def _check(self, watch: _Watch) -> None:
         house, key = self._house, watch.key
+        seen = await house.executor.observe(key, watch.handle)
+        if isinstance(seen, Exited | Vanished):
+            await self._end(key, seen)
+            self._drop(watch)
+            return
         record = await house.store.read(lambda tx: attempts.current(tx, key))
         if record is None:
             self._drop(watch)
             return
-        seen = await house.executor.observe(key, watch.handle)
         now = house.clock.monotonic()
         watch.look_at = now + _LOOK_EVERY_SECONDS
         if isinstance(seen, Unreachable):
             watch.lost = True
             await house.store.write(lambda tx: attempts.lose(tx, key, seen.reason, house.clock.now()))
-        elif isinstance(seen, Running):
+        else:
             if watch.lost or record.job.job_status is JobStatus.UNKNOWN:
                 watch.lost = False
                 await house.store.write(lambda tx: attempts.run(tx, key, watch.handle, house.clock.now()))
             await self._stop_if_due(watch, record, now)
-        else:
-            await self._end(key, seen)
-            self._drop(watch)
 
     async def _stop_if_due(self, watch: _Watch, record: JobRecord, now: float) -> None:
         house, key = self._house, watch.key

@@ -189,17 +189,20 @@ class ProcessExecutor:
         names = await asyncio.to_thread(os.listdir, self._folder)
         return [name for name in names if JOB_ID.fullmatch(name)]
 
-    def _job(self, job_id: str) -> Path:
+    def _job(self, job_id: str, *below: str) -> Path:
         if not JOB_ID.fullmatch(job_id):
             raise ValueError(f"not the id of a job: {job_id!r}")
-        return self._folder / job_id
+        return self._folder.joinpath(job_id, *below)
 
     def _attempt(self, key: AttemptKey) -> AttemptFolder:
-        return AttemptFolder(self._job(key.job_id) / str(key.attempt))
+        return AttemptFolder(self._job(key.job_id, str(key.attempt)))
 
     def _output(self, key: AttemptKey, channel: OutputChannel) -> OutputFile:
-        path = self._attempt(key).path / channel.value.lower()
+        path = self._job(key.job_id, str(key.attempt), channel.value.lower())
         return OutputFile(path, self._output_limit_bytes, punching=self._punching)
+
+    def _outputs(self, key: AttemptKey) -> tuple[OutputFile, ...]:
+        return tuple(self._output(key, channel) for channel in OutputChannel)
 
     async def _find(self, key: AttemptKey, handle: str) -> Followed | Exited | Vanished:
         """The attempt as it runs or ended; if it runs, it is followed from now on."""
@@ -239,11 +242,12 @@ class ProcessExecutor:
         if exited is None and folder.record() != record:
             return None
         end = exited or self._vanished(waiter)
-        for channel in OutputChannel:
-            self._output(key, channel).trim()
+        for output in self._outputs(key) if before is None else before.outputs:
+            output.trim()
         if waiter is not None:
-            rest = self._known(key, waiter, cgroup, before)
-            if rest.stop.under_way:
+            # Followed until now, it would be known if somebody had begun to stop it.
+            stopped = before is None or before.stop.under_way
+            if stopped and (rest := self._known(key, waiter, cgroup, before)).stop.under_way:
                 # It was stopped: the rest of it keeps its grace.
                 rest.end = end
                 self._keep(key, rest)
@@ -287,8 +291,7 @@ class ProcessExecutor:
             stop.resume()
         else:
             stop.take_over(before.stop)
-        outputs = tuple(self._output(key, channel) for channel in OutputChannel)
-        return Followed(waiter=waiter, cgroup=cgroup, stop=stop, outputs=outputs)
+        return Followed(waiter=waiter, cgroup=cgroup, stop=stop, outputs=self._outputs(key))
 
     def _keep(self, key: AttemptKey, followed: Followed) -> None:
         self._followed[key] = followed

@@ -12,6 +12,10 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.05
 """Least time between two looks at all processes of the host."""
+LONGEST_SECONDS = 1.0
+"""The most that a host with very many processes makes of it."""
+PAUSE_PER_LOOK = 100
+"""How much longer than the look itself the pause after it is at least."""
 SWEEPS = 100
 """How often an attempt is looked at before it is given up."""
 CLOSING_SWEEPS = 10
@@ -49,7 +53,9 @@ class Sweeper:
             self._timer = None
         if not self._left:
             return
+        began = self._loop.time()
         everyone = processes()
+        took = self._loop.time() - began
         for (waiter, cgroup), looks in list(self._left.items()):
             rest = members(waiter, everyone)
             send(signal.SIGKILL, [process.pid for process in rest])
@@ -63,7 +69,8 @@ class Sweeper:
                 del self._left[waiter, cgroup]
             else:
                 self._left[waiter, cgroup] = looks - 1
-        self._next_at = self._loop.time() + SWEEP_SECONDS
+        pause = min(max(SWEEP_SECONDS, PAUSE_PER_LOOK * took), LONGEST_SECONDS)
+        self._next_at = self._loop.time() + pause
         if self._left:
             self._timer = self._loop.call_at(self._next_at, self.sweep)
 

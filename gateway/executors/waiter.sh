@@ -42,7 +42,10 @@ waiter_read_kills() {
 waiter_become() {
     # What goes wrong from here on is for the job's eyes.
     exec 2>&3 3>&-
-    [ -n "$waiter_cgroup" ] && { echo 0 >"$waiter_cgroup/cgroup.procs"; } 2>/dev/null
+    # By its thread, the only one, it moves at once; by its process after a wait for all processors.
+    [ -n "$waiter_cgroup" ] && {
+        echo 0 >"$waiter_cgroup/cgroup.threads" || echo 0 >"$waiter_cgroup/cgroup.procs"
+    } 2>/dev/null
     [ -n "$waiter_memory" ] && ulimit -d "$waiter_memory" 2>/dev/null
     [ -n "$waiter_files" ] && ulimit -S -n "$waiter_files" 2>/dev/null
     cd ./work || exit 126

@@ -19,7 +19,7 @@ from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
 from gateway.stores.sqlite_checkpoints import Checkpoints
-from gateway.stores.sqlite_commits import GroupCommit
+from gateway.stores.sqlite_commits import FollowUp, GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
 from gateway.stores.sqlite_reader import SqliteReader
@@ -112,6 +112,17 @@ class SqliteJobStore:
     def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
         """Have a function called on the event loop after each durable change of a scheduled job."""
         self._schedule_listeners.append(listener)
+
+    def follow_up(
+        self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]
+    ) -> None:
+        """Have a unit of work run in each commit with a change that it is due for, behind all others. `done`
+        is called on the event loop with its result when that is durable, with None when it failed; then the
+        others are stored all the same. There is one follow-up.
+        """
+        if self._commits is None:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        self._commits.follow_up = FollowUp(due, work, done)
 
     def _read_aside(self, work: Callable[[JobReader], T]) -> T:
         try:

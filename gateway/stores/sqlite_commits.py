@@ -28,10 +28,20 @@ class _Unit:
     """A unit of work, who waits for it, and what became of it."""
 
     work: Callable[[JobWriter], Any]
-    waiting: "asyncio.Future[Any]"
+    waiting: "asyncio.Future[Any] | None"
+    """None for the follow-up."""
     result: Any = None
     error: BaseException | None = None
     changes: Sequence[Change | ScheduleChange] = field(default=())
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A unit of work that certain changes call for, see JobStore.follow_up."""
+
+    due: Callable[[Change], bool]
+    work: Callable[[JobWriter], Any]
+    done: Callable[[Any], Any]
 
 
 class _TransactionLostError(Exception):
@@ -60,6 +70,7 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._closing = False
+        self.follow_up: FollowUp | None = None
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -68,9 +79,9 @@ class GroupCommit:
         """Have a unit of work run; the future is done when it is durable. Canceling it undoes nothing."""
         if self._closing:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
-        unit = _Unit(work, self._loop.create_future())
-        self._units.put(unit)
-        return unit.waiting
+        waiting: asyncio.Future[Any] = self._loop.create_future()
+        self._units.put(_Unit(work, waiting))
+        return waiting
 
     async def close(self) -> None:
         """Finish what was submitted and end the thread."""
@@ -107,12 +118,24 @@ class GroupCommit:
             self._begin()
             for unit in group:
                 self._perform(unit)
+            self._follow(group)
             self._db.execute("COMMIT")
         except Exception as error:
             cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
             self._roll_back()
             for unit in group:
                 unit.error = unavailable(cause)
+
+    def _follow(self, group: list[_Unit]) -> None:
+        """Have the follow-up in the same transaction, if a change of the group calls for it."""
+        follow_up = self.follow_up
+        if follow_up is None:
+            return
+        changes = (change for unit in group for change in unit.changes)
+        if any(isinstance(change, Change) and follow_up.due(change) for change in changes):
+            last = _Unit(follow_up.work, waiting=None)
+            group.append(last)
+            self._perform(last)
 
     def _begin(self) -> None:
         """Wait for another process that writes. SQLite would look seldom, and miss the short times between
@@ -156,9 +179,12 @@ class GroupCommit:
                 for change in unit.changes:
                     self._tell(change)
         for unit in group:
-            if unit.waiting.done():
+            if unit.waiting is None:
+                if self.follow_up is not None:
+                    self.follow_up.done(unit.result if unit.error is None else None)
+            elif unit.waiting.done():
                 continue
-            if unit.error is None:
+            elif unit.error is None:
                 unit.waiting.set_result(unit.result)
             else:
                 unit.waiting.set_exception(unit.error)

@@ -915,7 +915,41 @@ ESCAPE = "setsid sh -c 'echo $$ > {folder}/escaped; trap : TERM; while :; do sle
 
 
 @needs_cgroup
-async def test_what_leaves_the_session_is_killed_with_the_cgroup(folder: Path) -> None:
+async def test_a_command_moves_into_its_cgroup_by_its_thread_alone(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        launched = script(f"cat /proc/self/cgroup > {folder}/place; echo ready; exec sleep 60")
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        cgroup = opened.cgroup(launched.key)
+        assert cgroup is not None
+        assert f"/{cgroup.name}\n" in (folder / "place").read_text()
+        assert (cgroup / "cgroup.type").read_text() == "threaded\n"
+        await opened.executor.stop(launched.key, handle, grace_seconds=0)
+        assert await opened.end_of(launched.key, handle) == KILLED
+
+
+@needs_cgroup
+async def test_what_forks_on_and_on_outside_of_the_session_is_killed_with_the_cgroup(folder: Path) -> None:
+    # Each lives for a moment only and leaves the next one behind, so a look at all of them is soon old.
+    (folder / "on").write_text('setsid sh "$0" & echo $$ > "${0%/*}/latest"')
+    (folder / "on").chmod(0o755)
+    async with gateway(folder) as opened:
+        launched = script(f"sh {folder}/on; while [ ! -s {folder}/latest ]; do sleep 0.01; done")
+        handle = await opened.executor.start(launched)
+        await until(lambda: opened.cgroup(launched.key), "the pid file")
+        cgroup = opened.cgroup(launched.key)
+        assert cgroup is not None
+        assert await opened.end_of(launched.key, handle) == SUCCEEDED
+        await until(lambda: not cgroup.exists(), "the end of the cgroup")
+
+
+@needs_cgroup
+@pytest.mark.parametrize("threaded", [True, False])
+async def test_what_leaves_the_session_is_killed_with_the_cgroup(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, threaded: bool
+) -> None:
+    if not threaded:
+        monkeypatch.setattr(process_cgroup, "_make_threaded", lambda cgroup: None)
     escape = ESCAPE.format(folder=folder)
     wait = f"while [ ! -s {folder}/escaped ]; do sleep 0.01; done; "
     async with gateway(folder) as opened:

@@ -249,7 +249,7 @@ async def test_a_restart_finds_running_jobs_and_starts_none_twice(house: TestHou
 async def test_a_restart_between_start_and_handle_finds_the_started_attempt(house: TestHouse) -> None:
     job = await house.start()
     (record,) = await house.engine.dispatcher._claim()
-    launch = await house.house.store.read(lambda tx: launch_of(house.house, tx, record))
+    launch = await launch_of(house.house, record)
     await house.executor.start(launch)
     again = house.restarted()
     await again.engine.take_over()
