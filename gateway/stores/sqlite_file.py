@@ -97,9 +97,14 @@ class SqliteFile:
             os.close(folder)
 
     def _check(self, connection: sqlite3.Connection, *, newest: int) -> None:
-        application = self._pragma(connection, "application_id")
-        version = self._pragma(connection, "user_version")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        # In one transaction: another process may be making the file.
+        connection.execute("BEGIN")
+        try:
+            application = self._pragma(connection, "application_id")
+            version = self._pragma(connection, "user_version")
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        finally:
+            connection.execute("COMMIT")
         if application != APPLICATION_ID and (application or version or tables):
             raise StoreError(f"database {self.path}: belongs to another program")
         if version > newest:
