@@ -22,11 +22,9 @@ ANONYMOUS = Caller(name="anonymous", role=Role.ADMIN, organization_id=DEFAULT_OR
 """The caller of a gateway without keys, which serves loopback alone."""
 
 _TOUCH_EVERY = timedelta(minutes=1)
-_log = logging.getLogger("gateway.keys")
-
-
 _LOOK_EVERY_SECONDS = 1.0
 """How long a gateway may go on as one without keys after another process has made the first."""
+_log = logging.getLogger("gateway.keys")
 
 
 class Authentication:
@@ -82,9 +80,7 @@ class Authentication:
         key = await self._house.store.read(lambda tx: tx.key(found), single=True) if found else None
         if key is None or not opens(key, secret, now):
             raise Unauthorized("the key is not valid")
-        self._has_keys = True
-        self._touch(key, now)
-        return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
+        return self._caller_with(key, now)
 
     async def _sharer(self, digest: PasswordDigest) -> Caller:
         """Who knows the shared secret of a key. The nonce is used up, for good and for all workers, before
@@ -106,8 +102,7 @@ class Authentication:
 
         if not await self._house.store.write(use):
             raise Unauthorized("the nonce was used before; each message needs one of its own")
-        self._touch(key, now)
-        return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
+        return self._caller_with(key, now)
 
     def _proves(self, digest: PasswordDigest, sealed: bytes) -> bool:
         try:
@@ -116,6 +111,11 @@ class Authentication:
             _log.error("the shared secret of key %s cannot be read: %s", digest.key_id, error)
             return False
         return digest.proves(secret)
+
+    def _caller_with(self, key: KeyRecord, now: datetime) -> Caller:
+        self._has_keys = True
+        self._touch(key, now)
+        return Caller(name=key.name, role=key.role, organization_id=key.organization_id)
 
     def _touch(self, key: KeyRecord, now: datetime) -> None:
         """Note the use of a key, at most once a minute, without making the caller wait."""

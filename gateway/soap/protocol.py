@@ -12,8 +12,8 @@ from gateway.domain.content import Kept
 from gateway.domain.errors import MalformedMessage, UnknownOperation
 from gateway.soap.fault import JobsFault, fault_body, status_of
 from gateway.soap.guard_schema import GuardSchema
-from gateway.soap.long_reply import written
 from gateway.soap.reply_header import reply_header
+from gateway.soap.reply_members import written
 from gateway.soap.spyne_compat import Soap11, Soap12
 from gateway.soap.xop import Package
 from gateway.translate import NAMESPACE

@@ -9,14 +9,13 @@ import linecache
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from gateway.contract.shapes import Kind, Member, listed_in, models_of, shape_of
 from gateway.domain.content import InMemory
 from gateway.domain.model import Model
 from gateway.domain.record import Stored
-from gateway.domain.scalars import decimal_text
+from gateway.domain.scalars import decimal_text, instant_text
 
 # What must be escaped, and what XML 1.0 cannot say at all. CR is written as a reference, because a reader
 # turns a bare one into a line feed (XML 1.0 section 2.11).
@@ -42,11 +41,6 @@ def escape(text: str) -> str:
 def sayable(text: str) -> str:
     """Text for people, with U+FFFD for what XML cannot say."""
     return _FORBIDDEN.sub("\ufffd", text)
-
-
-def _instant(instant: datetime) -> str:
-    # The same text as instant_text, at a third of its cost; instants are in UTC already.
-    return instant.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def _boolean(value: bool) -> str:
@@ -138,7 +132,7 @@ class XmlWriter:
             "escape": escape,
             "decimal": decimal_text,
             "boolean": _boolean,
-            "instant": _instant,
+            "instant": instant_text,
             "base64": _base64,
         }
 

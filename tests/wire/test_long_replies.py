@@ -9,7 +9,7 @@ from lxml import etree
 from gateway.domain.model import dump
 from gateway.domain.record import Stored
 from gateway.domain.results import JobResult, JobResultPage
-from gateway.soap import long_reply
+from gateway.soap import reply_members
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.wire.soap_stand import NS, Stand
 
@@ -50,7 +50,7 @@ async def turns() -> AsyncIterator[list[int]]:
 
 
 async def test_others_have_their_turn(turns: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_reply, "_STEP_SECONDS", 0)
+    monkeypatch.setattr(reply_members, "_STEP_SECONDS", 0)
     stand = Stand()
     stand.seam.replies["listStorageResults"] = a_page(1000)
     # The first message of its kind is parsed in a thread, and others have many turns meanwhile.

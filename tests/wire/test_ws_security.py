@@ -14,7 +14,8 @@ from gateway.contract.credentials import Credentials
 from gateway.contract.seam import Request, Seam
 from gateway.domain.digests import PasswordDigest, new_digest_secret, vault_context
 from gateway.domain.errors import Unauthorized
-from gateway.domain.words import CallProtocol
+from gateway.domain.keys import new_key
+from gateway.domain.words import CallProtocol, Role
 from gateway.stores.sqlite import SqliteJobStore
 from gateway.translate.soap_versions import VERSIONS, SoapVersion
 from tests.house import OPERATION, TestHouse
@@ -367,3 +368,14 @@ async def test_a_wrong_block_is_named(
 async def test_a_digest_over_a_gateway_without_keys_opens_nothing(caller: Caller) -> None:
     assert await caller.is_let_in("")
     assert not await caller.is_let_in(security(GOOD))
+
+
+async def test_a_digest_closes_a_gateway_without_keys_as_its_key_does(
+    caller: Caller, house: TestHouse
+) -> None:
+    assert await caller.is_let_in("")
+    text, record = new_key(name="first", role=Role.READER, now=house.clock.now())
+    await house.house.store.write(lambda tx: tx.insert_key(record))
+    secret = await shared_secret(house, text)
+    assert await caller.is_let_in(security(digested(record.id, secret, created=text_of(house.clock.now()))))
+    assert not await caller.is_let_in("")

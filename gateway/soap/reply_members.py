@@ -1,4 +1,4 @@
-"""Replies as XML, written step by step, so that other callers get their turn beside a long one."""
+"""The members of a reply as XML, written step by step: other callers get their turn beside a long one."""
 
 import asyncio
 import time
