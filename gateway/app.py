@@ -10,14 +10,13 @@ from gateway.contract.seam import Seam
 from gateway.data_folder import DataFolder
 from gateway.domain.house import House, Policy
 from gateway.domain.ports import JobStore
-from gateway.executors.process import ProcessExecutor
+from gateway.executor_choice import build_executor
 from gateway.http.forwarded import Forwarded
 from gateway.http.guard import Guard
 from gateway.http.request_id import RequestIds
 from gateway.http.routes import Routes
 from gateway.listener import Listener
 from gateway.pages.docs import docs_pages
-from gateway.refusal import Refusal
 from gateway.rest.door import rest_door
 from gateway.rest.probes import openapi_pages, probe_pages
 from gateway.settings import Settings
@@ -47,16 +46,7 @@ async def build_house(
     `open_files`: how many files a job may have open, however many the gateway itself may.
     """
     catalogue = read_catalogue(settings.catalogue)
-    try:
-        executor = ProcessExecutor(
-            folder.jobs,
-            default_path=settings.job_path,
-            user=settings.job_user,
-            output_limit_bytes=settings.output_limit_bytes,
-            open_files=open_files,
-        )
-    except ValueError as error:
-        raise Refusal(f"setting {error}") from None
+    executor = build_executor(settings, folder.jobs, open_files=open_files)
     sealing_key = await store.write(
         lambda tx: tx.setting("sealing_key", lambda: secrets.token_bytes(KEY_BYTES))
     )
@@ -104,6 +94,9 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
 
 
 def _policy(settings: Settings, listener: Listener) -> Policy:
+    # Processes run on this host: PUBLIC_URL may lead over a proxy that they cannot reach.
+    public_url = None if settings.executor == "process" else settings.public_url
+    jobs_url = settings.jobs_url or public_url or listener.local_url
     return Policy(
         max_running_jobs=settings.max_running_jobs,
         max_running=settings.max_running,
@@ -114,7 +107,6 @@ def _policy(settings: Settings, listener: Listener) -> Policy:
         allowed_images=settings.allowed_images,
         volumes=frozenset(settings.volumes),
         features=("MTOM",),
-        # Jobs run on this host: PUBLIC_URL may lead over a proxy that they cannot reach.
-        api_url=listener.local_url,
-        soap_url=listener.local_url + SOAP_PATH,
+        api_url=jobs_url,
+        soap_url=jobs_url + SOAP_PATH,
     )

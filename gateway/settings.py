@@ -39,9 +39,9 @@ def _split_pairs(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     pairs = [item.partition("=") for item in _split(value)]
-    if not all(name and equals and path for name, equals, path in pairs):
+    if not all(name and equals and source for name, equals, source in pairs):
         raise ValueError("must be written name=/path,name=/path")
-    return {name.strip(): path.strip() for name, _, path in pairs}
+    return {name.strip(): source.strip() for name, _, source in pairs}
 
 
 def _check_url(value: str) -> str:
@@ -74,7 +74,7 @@ Networks = Annotated[
 Origins = Annotated[
     tuple[Annotated[str, AfterValidator(_check_origin)], ...], NoDecode, BeforeValidator(_split)
 ]
-Pairs = Annotated[dict[str, Path], NoDecode, BeforeValidator(_split_pairs)]
+Pairs = Annotated[dict[str, str], NoDecode, BeforeValidator(_split_pairs)]
 Url = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     One that does not exist is written with a new key."""
     docs_need_key: bool = False
     """Whether /openapi.json, /docs, the SOAP page and the WSDLs need a key, too."""
+    executor: Literal["process", "docker", "slurm", "kubernetes"] = "process"
+    """What runs the jobs: processes of this host, or an engine."""
+    jobs_url: Url | None = None
+    """Address under which running jobs reach the gateway; without it the listening address for processes,
+    and PUBLIC_URL for engines."""
     job_user: str | None = None
     """User that jobs run as. Needed when the gateway runs as root; `root` must be said outright."""
     job_path: Annotated[str, Field(min_length=1)] = "/usr/local/bin:/usr/bin:/bin"
@@ -137,7 +142,7 @@ class Settings(BaseSettings):
     allowed_images: Names = ()
     """Shell patterns of the images that jobs may name; empty = any."""
     volumes: Pairs = {}
-    """Volumes that jobs may mount, as name=/path,name=/path."""
+    """Volumes that jobs may mount, as name=source,name=source; what a source is depends on the executor."""
     catalogue: Path | None = None
     """TOML file with the types of jobs; without it the one that comes with the gateway."""
     output_limit_bytes: Annotated[int, Field(ge=4096)] = 10 * MIB

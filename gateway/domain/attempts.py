@@ -5,10 +5,10 @@ from datetime import datetime
 
 from gateway.domain.call import ENGINE
 from gateway.domain.ending import end_job
-from gateway.domain.executor import AttemptKey, Launch
+from gateway.domain.executor import AttemptKey, Launch, Mount, Resources
 from gateway.domain.history import move, save
 from gateway.domain.house import House
-from gateway.domain.job import Job
+from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job
 from gateway.domain.outcome import Outcome, next_attempt_at, retry_message
 from gateway.domain.ports import JobReader, JobWriter
 from gateway.domain.record import JobRecord, StopReason
@@ -57,7 +57,24 @@ async def launch_of(house: House, record: JobRecord) -> Launch:
         commands=job.commands,
         image=job.docker_image_url,
         environment=environment | _given(house, job),
-        memory_limit_mb=resources.memory_limit if resources else None,
+        secrets=frozenset({*secrets, "JOB_TOKEN"}),
+        organization_id=job.organization_id,
+        mounts=tuple(
+            Mount(name=v.name, source=v.source, path=v.mount_path, read_only=bool(v.read_only))
+            for v in job.volumes
+        ),
+        resources=Resources(
+            memory_limit_mb=resources.memory_limit,
+            memory_request_mb=resources.memory_request,
+            cpu_limit=resources.cpu_limit,
+            cpu_request=resources.cpu_request,
+        )
+        if resources
+        else Resources(),
+        timeout_seconds=job.timeout_seconds,
+        grace_seconds=(
+            DEFAULT_GRACE_SECONDS if job.cancel_grace_seconds is None else job.cancel_grace_seconds
+        ),
     )
 
 

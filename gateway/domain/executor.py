@@ -6,6 +6,7 @@ statuses, retries, locks or tokens: the engine decides those from the observatio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from gateway.domain.words import FeatureSupport, OutputChannel
@@ -19,6 +20,33 @@ class AttemptKey(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A volume that the attempt sees."""
+
+    name: str
+    """Unique within the job."""
+    source: str
+    """A name of the setting VOLUMES; what it stands for is the executor's to know."""
+    path: str
+    """Where the attempt sees it, absolute."""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What the attempt may use, and what is to be set aside for it. None = not said."""
+
+    memory_limit_mb: int | None = None
+    """Mebibytes."""
+    memory_request_mb: int | None = None
+    """Mebibytes."""
+    cpu_limit: Decimal | None = None
+    """Cores."""
+    cpu_request: Decimal | None = None
+    """Cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """All that is needed to start one attempt."""
 
@@ -28,8 +56,23 @@ class Launch:
     image: str
     environment: Mapping[str, str]
     """The job's own variables and the JOB_ ones, in the clear. Held in memory only."""
-    memory_limit_mb: int | None = None
-    """Mebibytes."""
+    secrets: frozenset[str] = frozenset()
+    """Names of the variables whose values nobody may read: the secret ones and JOB_TOKEN."""
+    organization_id: str = ""
+    mounts: tuple[Mount, ...] = ()
+    resources: Resources = Resources()
+    timeout_seconds: int | None = None
+    """The longest time that it may run. The engine sees to it; an executor may, too, as a second guard."""
+    grace_seconds: int = 30
+    """The time between a request to end and the kill, unless `stop` names another."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The engine has the attempt and has not begun to run it."""
+
+    reason: str | None = None
+    """What it waits for, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +106,16 @@ class Unreachable:
     reason: str
 
 
-Observation = Running | Exited | Vanished | Unreachable
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The engine took the attempt and then could not begin it. It is over."""
+
+    reason: str
+    passing: bool
+    """Whether a later attempt may succeed."""
+
+
+Observation = Pending | Running | Exited | Vanished | Refused | Unreachable
 
 
 class StartRefused(Exception):
@@ -99,11 +151,17 @@ class Executor(Protocol):
     name: str
     isolation: str
     """`none`, or what keeps one job from another and from the host."""
+    queues: bool
+    """Whether an attempt that was started may be Pending; else it runs when `start` returns."""
+    reachable_from_anywhere: bool
+    """Whether a gateway on another machine can observe, stop and remove what this one started."""
     support: Mapping[str, FeatureSupport]
     """One entry per field of a request that an executor can enforce or refuse."""
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
-        """Get ready. `ended` is called on the event loop when an attempt that is followed has ended."""
+        """Get ready. `ended` is called on the event loop when an attempt that is followed has begun to run or
+        has ended; it may be called once too often.
+        """
 
     async def close(self) -> None:
         """Let go of everything without stopping any attempt."""
@@ -111,7 +169,8 @@ class Executor(Protocol):
     async def start(self, launch: Launch) -> str:
         """Start the attempt, or find it when it was started before; the handle that is to be stored.
 
-        Raises StartRefused when it could not be started.
+        Raises StartRefused when it could not be started. May take long (an image is pulled); others are
+        started meanwhile.
         """
 
     async def observe(self, key: AttemptKey, handle: str) -> Observation:

@@ -66,6 +66,8 @@ class ProcessExecutor:
 
     name = "process"
     isolation = "none"
+    queues = False
+    reachable_from_anywhere = False
     support = SUPPORT
 
     def __init__(

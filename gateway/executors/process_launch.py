@@ -209,6 +209,7 @@ class Launcher:
         command: tuple[str, ...],
     ) -> tuple[list[bytes], dict[bytes, bytes]]:
         """Arguments and environment of the waiter."""
+        memory_limit_mb = launch.resources.memory_limit_mb
         variables: Mapping[str, str] = environment
         carried = 0
         if self._carry_all or not all(map(_SHELL_NAME.match, environment)):
@@ -225,7 +226,7 @@ class Launcher:
             boot_id(),
             _oom_kills(),
             self._umask,
-            "" if launch.memory_limit_mb is None else str(launch.memory_limit_mb * 1024),
+            "" if memory_limit_mb is None else str(memory_limit_mb * 1024),
             "" if cgroup is None else str(cgroup),
             self._open_files,
             str(carried),

@@ -28,9 +28,12 @@ class ScriptedExecutor:
 
     name = "scripted"
     isolation = "none"
+    reachable_from_anywhere = True
 
     def __init__(self, support: Mapping[str, FeatureSupport] = MappingProxyType({})) -> None:
         self.support = support
+        self.queues = False
+        """Whether an attempt may be shown Pending first."""
         self.started: list[Launch] = []
         """Launches in order; one that was refused too, one that was known already not."""
         self.stopped: list[tuple[AttemptKey, int]] = []

@@ -28,6 +28,7 @@ from gateway.domain.executor import (
     Exited,
     Launch,
     Observation,
+    Resources,
     Running,
     StartRefused,
     Vanished,
@@ -122,7 +123,7 @@ def launch(
         commands=commands,
         image="not-used",
         environment=environment or {},
-        memory_limit_mb=memory_limit_mb,
+        resources=Resources(memory_limit_mb=memory_limit_mb),
     )
 
 

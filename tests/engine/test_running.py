@@ -209,7 +209,7 @@ async def test_the_environment_holds_what_a_job_needs(house: TestHouse) -> None:
         "JOBS_SOAP_URL": "http://127.0.0.1:8080/soap/v2/",
         "JOB_TOKEN": token,
     }
-    assert (launch.commands, launch.image, launch.memory_limit_mb) == (("run",), "image", 1024)
+    assert (launch.commands, launch.image, launch.resources.memory_limit_mb) == (("run",), "image", 1024)
     shown = await house.job(job.id)
     assert [v.value for v in shown.environment_variables] == ["a b", None, "***", "-Dx=1"]
 

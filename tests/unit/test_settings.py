@@ -66,10 +66,10 @@ def test_lists_are_written_with_commas_or_as_arrays(config, monkeypatch):
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
 
 
-def test_volumes_are_names_with_paths(config):
-    expected = {"in": Path("/srv/in"), "out": Path("/srv/out")}
-    assert read_settings({"volumes": "in=/srv/in, out=/srv/out"}).volumes == expected
-    assert read_settings({}, config('[volumes]\nin = "/srv/in"\nout = "/srv/out"')).volumes == expected
+def test_volumes_are_names_with_sources(config):
+    expected = {"in": "/srv/in", "out": "claim:out"}
+    assert read_settings({"volumes": "in=/srv/in, out=claim:out"}).volumes == expected
+    assert read_settings({}, config('[volumes]\nin = "/srv/in"\nout = "claim:out"')).volumes == expected
 
 
 @pytest.mark.parametrize("name", ["max_body_bytes", "MAX_BODY_BYTES", "GATEWAY_MAX_BODY_BYTES"])
