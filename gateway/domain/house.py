@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.domain.attachment_files import AttachmentFiles
 from gateway.domain.catalogue import Catalogue
 from gateway.domain.executor import Executor
-from gateway.domain.ports import Change, Clock, JobStore, Sealer, Vault
+from gateway.domain.ports import Change, Clock, Exchange, JobStore, Sealer, Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +116,8 @@ class House:
     sealer: Sealer
     catalogue: Catalogue
     policy: Policy
+    exchange: Exchange | None = None
+    """None where no other node can be asked."""
     node: OwnNode = field(default_factory=OwnNode)
     changes: Changes = field(default_factory=Changes)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)

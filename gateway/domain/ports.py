@@ -251,6 +251,16 @@ class JobStore(Protocol):
         """Have a function called on the event loop after each durable change of a scheduled job."""
 
 
+class Exchange(Protocol):
+    """Questions from one node to the others that share a store."""
+
+    async def ask(self, question: bytes) -> bytes | None:
+        """The first answer that is not None; None when there is none within a few seconds."""
+
+    def answer(self, answerer: Callable[[bytes], Awaitable[bytes | None]]) -> None:
+        """Have others' questions answered, on the event loop."""
+
+
 class Clock(Protocol):
     """Tells the time."""
 

@@ -1,10 +1,12 @@
 """All loops together: what wakes which, and how the engine starts and stops."""
 
 from contextlib import suppress
+from functools import partial
 
 from gateway.domain.errors import JobsError
 from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
+from gateway.domain.outputs import answer_for_output
 from gateway.domain.ports import Change
 from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
@@ -41,6 +43,8 @@ class Engine:
         """Hear of changes, and reach what jobs have left. The store must be open."""
         self._house.store.listen(self._changed)
         self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
+        if self._house.exchange is not None:
+            self._house.exchange.answer(partial(answer_for_output, self._house))
         await self._house.executor.open(self._ended)
         await self._house.attachments.open()
 
