@@ -21,7 +21,7 @@ async def read_output(
         return _NOTHING
     if house.exchange is None or house.executor.keeps(key.job_id):
         return await house.executor.output(key, channel, offset=offset, limit=limit)
-    question = {"key": key, "channel": channel.value, "offset": offset, "limit": limit}
+    question = {"key": key, "channel": channel.name, "offset": offset, "limit": limit}
     answer = await house.exchange.ask(json.dumps(question).encode())
     if answer is None:
         reason = f"the node that keeps the output of job {key.job_id} does not answer"
@@ -37,7 +37,7 @@ async def answer_for_output(house: House, question: bytes) -> bytes | None:
     if not house.executor.keeps(key.job_id):
         return None
     chunk = await house.executor.output(
-        key, OutputChannel(asked["channel"]), offset=asked["offset"], limit=asked["limit"]
+        key, OutputChannel[asked["channel"]], offset=asked["offset"], limit=asked["limit"]
     )
     head = asdict(chunk)
     data = head.pop("data")

@@ -1,9 +1,10 @@
-"""Reads the whole history of a database and proves that no job was lost, doubled or given a lock too early."""
+"""Reads the whole history of a database and proves that no job was lost, doubled, or locked too early."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -45,7 +46,7 @@ def check(found: Iterable[History]) -> None:
                 held[lock.name].append((begun, ended, history.job.id))
     for name, runs in held.items():
         runs.sort()
-        for (_, ended, first), (begun, _, second) in zip(runs, runs[1:], strict=False):
+        for (_, ended, first), (begun, _, second) in pairwise(runs):
             assert ended <= begun, f"lock {name}: job {second} ran before job {first} had ended"
 
 
