@@ -7,15 +7,34 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.domain.errors import BadRequest
+from gateway.http.problem import problem_response
+from gateway.http.request_id import new_request_id
 from gateway.listener import Listener, refusal_of
-from gateway.web_protocol import WebProtocol
 
 FINISH_SECONDS = 10
 """How long requests that have begun may take when the server stops."""
 KEEP_ALIVE_SECONDS = 75
 TICK_SECONDS = 1.0
 """How often the Date header is renewed."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """Reads HTTP. What it cannot read never comes to the application, and is a problem all the same."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words tell less
+        """Answer and hang up."""
+        request_id = new_request_id()
+        response = problem_response(
+            BadRequest("this is no HTTP request, or its address is longer than 65535 bytes"),
+            request_id,
+            headers={"x-request-id": request_id, "connection": "close"},
+        )
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in response.raw_headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.close()
 
 
 class WebServer(uvicorn.Server):
@@ -25,7 +44,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=WebProtocol,
+                http=_Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
