@@ -47,6 +47,8 @@ _log = logging.getLogger(__name__)
 class PostgresJobStore:
     """The port JobStore over a database. It is used from the event loop that opened it."""
 
+    shared = True
+
     def __init__(self, address: str) -> None:
         """`address` is a URL, or what else libpq takes. Raises StoreError when it cannot be read."""
         self._connector = Connector(address)

@@ -123,6 +123,6 @@ class Notices:
         for change in told:
             match change:
                 case [str(job_id), int(version), str(status)]:
-                    self._tell(Change(job_id, version, JobStatus[status]))
+                    self._tell(Change(job_id, version, JobStatus[status], elsewhere=True))
                 case [str(schedule_id)]:
                     self._tell(ScheduleChange(schedule_id))

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_entries import PostgresEntries
 from gateway.stores.postgres_lists import PostgresJobLists
+from gateway.stores.postgres_nodes import Claims, PostgresNodeReader
 from gateway.stores.sqlite_digests import SqliteDigestReader
 from gateway.stores.sqlite_logs import SqliteLogReader
 from gateway.stores.sqlite_reader import SqliteReader
@@ -13,7 +14,7 @@ from gateway.stores.sqlite_results import SqliteResultReader
 from gateway.stores.sqlite_schedules import SqliteScheduleReader
 
 
-class PostgresReader(SqliteReader):
+class PostgresReader(Claims, SqliteReader):
     """The port JobReader over one connection, which the caller keeps in one transaction."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
@@ -25,6 +26,7 @@ class PostgresReader(SqliteReader):
         self.logs: SqliteLogReader = PostgresLogReader(db, queries)
         self.schedules = SqliteScheduleReader(db, queries)
         self.digests = SqliteDigestReader(db, queries)
+        self.nodes: Any = PostgresNodeReader(connection, queries)
 
 
 class PostgresResultReader(SqliteResultReader):

@@ -12,8 +12,11 @@ work reads in order to write is locked until its end, and this is all that is re
     the queue of a lock                              an advisory lock of organization and name
     the runs of a schedule that have not ended       the row of the schedule, and those of the runs
     how many jobs of an organization have not ended  an advisory lock of the organization
-    what executors hold, and the queue               an advisory lock of all claims; rows of the queue that
+    what a node holds, and the queue                 an advisory lock of the node's claims, or of all claims
+                                                     where organizations have limits; rows of the queue that
                                                      others hold are passed over, and looked at again
+    a node, and what it holds                        the node's row, for as long as it claims; who finds its
+                                                     lease over removes it when it claims no more
     the next id and the count of a storage           the storage's row, so that ids grow in commit order
     what a job wrote, while it is deleted            the job's row; the runs' counts change with the storage's
     what the pruner and the promoter find            its rows; those that others hold are passed over
@@ -32,6 +35,7 @@ from typing import Any
 from gateway.domain.record import KeyRecord
 from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_lists import PostgresJobLists
+from gateway.stores.postgres_nodes import Claims, PostgresNodeWriter
 from gateway.stores.postgres_reader import PostgresLogReader, PostgresReader, PostgresResultReader
 from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_logs import SqliteLogWriter
@@ -43,6 +47,7 @@ LOCKS = {
     # No row's key ever changes, so those who only point at it need not wait.
     **dict.fromkeys(("job", "claimed", "open_runs", "schedule", "key", "storage"), "FOR NO KEY UPDATE"),
     **dict.fromkeys(("due", "queue", "queue_of_organization", "expired"), "FOR NO KEY UPDATE SKIP LOCKED"),
+    "lapsed_nodes": "FOR UPDATE SKIP LOCKED",
     "next_removed_run": "FOR UPDATE SKIP LOCKED",
     "next_removal": "FOR UPDATE OF r SKIP LOCKED",
 }
@@ -57,7 +62,7 @@ class PostgresLogWriter(PostgresLogReader, SqliteLogWriter):
     """The port LogWriter."""
 
 
-class PostgresWriter(SqliteWriter):
+class PostgresWriter(Claims, SqliteWriter):
     """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
@@ -74,6 +79,7 @@ class PostgresWriter(SqliteWriter):
             db, locking, before_runs=self.finish, changed=self._schedule_changed
         )
         self.digests = SqliteDigestWriter(db, locking)
+        self.nodes: Any = PostgresNodeWriter(connection, locking, before_removal=self.finish)
         self.begin()
 
     def begin(self) -> None:
@@ -90,10 +96,12 @@ class PostgresWriter(SqliteWriter):
             self.passed_over = self.passed_over or len(there) > len(found)
         return found
 
-    def count_claimed(self) -> dict[str, int]:
-        """How many jobs executors hold, by organization; nobody else claims any until the end."""
-        self._lock("claims")
-        return super().count_claimed()
+    def count_claimed(self, node: int | None = None) -> dict[str, int]:
+        """How many jobs are held, by organization; nobody claims another until the end: the node, or anybody
+        when all are counted.
+        """
+        self._lock("claims", *([] if node is None else [str(node)]))
+        return super().count_claimed(node)
 
     def count_not_final(self, organization_id: str) -> int:
         """How many jobs of an organization are not final; nobody else starts one until the end."""

@@ -29,10 +29,11 @@ def database(postgres: PgStand) -> Iterator[str]:
 
 @pytest.fixture(params=list(STORES))
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
-    """An empty store that is open."""
+    """A store that is open, empty but for its first node."""
     made = STORES[request.param](request)
     await made.open()
     try:
+        assert await made.write(lambda tx: tx.nodes.join("first", "the first", lease_seconds=600)) == 1
         yield made
     finally:
         await made.close()

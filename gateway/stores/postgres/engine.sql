@@ -44,14 +44,18 @@ ORDER BY priority DESC, created_at, id
 LIMIT :limit;
 
 -- name: claimed
--- All jobs that an executor holds, with the engine's part.
-SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds
+-- All jobs that a node holds, with the engine's part.
+SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
 FROM jobs
-WHERE claimed;
+WHERE node = :node;
 
 -- name: count_claimed
 -- How many jobs executors hold, by organization.
 SELECT organization_id, count(*) FROM jobs WHERE claimed GROUP BY organization_id;
+
+-- name: count_held
+-- How many jobs a node holds, by organization.
+SELECT organization_id, count(*) FROM jobs WHERE node = :node GROUP BY organization_id;
 
 -- name: expired
 -- Final jobs whose time is over, earliest first.

@@ -3,7 +3,7 @@
 
 -- name: job
 -- A job with the engine's part, by id.
-SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds
+SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
 FROM jobs
 WHERE id = :id;
 
@@ -16,11 +16,11 @@ SELECT organization_id, version, document FROM jobs WHERE id = :id;
 INSERT INTO jobs (
     id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority,
     status, version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash,
-    stop, stop_grace_seconds, words, document
+    stop, stop_grace_seconds, node, words, document
 ) VALUES (
     :id, :organization_id, :user, :storage_id, :type, :scheduled_job_id, :created_at, :priority,
     :status, :version, :finished_at, :expires_at, :event_count, :wake_at, :claimed, :handle, :token_hash,
-    :stop, :stop_grace_seconds, :words, :document
+    :stop, :stop_grace_seconds, :node, :words, :document
 )
 RETURNING number;
 
@@ -29,7 +29,7 @@ RETURNING number;
 UPDATE jobs
 SET status = :status, version = :version, finished_at = :finished_at, expires_at = :expires_at,
     event_count = :event_count, wake_at = :wake_at, claimed = :claimed, handle = :handle,
-    token_hash = :token_hash, stop = :stop, stop_grace_seconds = :stop_grace_seconds,
+    token_hash = :token_hash, stop = :stop, stop_grace_seconds = :stop_grace_seconds, node = :node,
     words = :words, document = :document
 WHERE id = :id;
 
