@@ -10,10 +10,10 @@ BENCH_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
 FUZZ_SECONDS ?= 600
 
-.PHONY: help setup serve demo test lint test-all fuzz contract bench clean
+.PHONY: help setup serve demo test lint test-all fuzz contract bench image-constraints clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.demo ## install the gateway and what the demo needs into .venv
 
@@ -43,6 +43,9 @@ contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's ta
 
 bench: $(VENV)/.bench ## measure the performance goals (QUICK=1 is rough and short, ROWS=1,4 are some of them)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(BENCH_ARGS)
+
+image-constraints: $(VENV)/.made ## renew the versions of what the container image has
+	PYTHON=$(BIN)/python docker/make-constraints.sh
 
 clean: ## remove what the commands above made, but for the data folder
 	rm -rf $(NODE)/node_modules bench/.cache .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
