@@ -116,4 +116,5 @@ class Engine:
         if change.status is JobStatus.WAITING:
             self._promoting.wake()
         if change.elsewhere and self.dispatcher.due(change):
+            self.dispatcher.look()
             self._dispatching.wake()

@@ -80,6 +80,7 @@ class PostgresWriter(Claims, SqliteWriter):
         )
         self.digests = SqliteDigestWriter(db, locking)
         self.nodes: Any = PostgresNodeWriter(connection, locking, before_removal=self.finish)
+        self.recent: Any = _NoRecords()
         self.begin()
 
     def begin(self) -> None:
@@ -141,3 +142,13 @@ class PostgresWriter(Claims, SqliteWriter):
     def _lock(self, *what: str) -> None:
         # Not with _do: what is held back need not be written for it.
         self._run("lock", {"what": "/".join(("jobs_gateway", *what))})
+
+
+class _NoRecords:
+    """Remembers no jobs: other gateways change them, too."""
+
+    def get(self, job_id: str) -> None:
+        """It is not remembered."""
+
+    def drop(self, job_id: str) -> None:
+        """There is nothing to forget."""

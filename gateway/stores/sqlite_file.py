@@ -55,6 +55,8 @@ class SqliteFile:
             # In WAL mode FULL syncs at each commit; NORMAL would lose confirmed jobs when the power goes.
             synchronous="FULL" if self._durable else "OFF",
             foreign_keys="ON",
+            # What undoes a unit of work is kept there; else one of 16 pages would make a file for it.
+            temp_store="MEMORY",
             cache_size=-_WRITE_CACHE_KIB,
             wal_autocheckpoint=_WAL_PAGES,
             journal_size_limit=_WAL_LIMIT_BYTES,
