@@ -4,13 +4,15 @@ One server per process that runs tests, one database per test, made from a templ
 date once. GATEWAY_TEST_DSN names another server instead, on which the user may make databases.
 """
 
+import atexit
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -107,6 +109,14 @@ class PgStand:
 def name_in(address: str) -> str:
     """The name of the database in an address."""
     return str(psycopg.conninfo.conninfo_to_dict(address)["dbname"])
+
+
+@cache
+def shared_stand() -> PgStand:
+    """The server of this process, started when it is first asked for and gone with the process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(a_stand())
 
 
 @contextmanager
