@@ -49,7 +49,7 @@ async def _run(settings: Settings, folder: DataFolder, listener: Listener, open_
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    store = build_store(folder)
+    store = build_store(settings, folder)
     await open_store(store)
     try:
         house = await build_house(store, settings, folder, listener, open_files=open_files)

@@ -77,6 +77,10 @@ class PgStand:
         """The address of a database."""
         return make_conninfo(self._address, dbname=name)
 
+    def at(self, address: str) -> "PgStand":
+        """The same server, seen from one of its databases."""
+        return PgStand(address, self._folder)
+
     def run(self, sql: str) -> list[Any]:
         """Run a statement as the owner of everything."""
         with psycopg.connect(self._address, autocommit=True) as connection:

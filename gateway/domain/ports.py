@@ -202,7 +202,9 @@ class JobWriter(JobReader, Protocol):
 
 
 class JobStore(Protocol):
-    """Keeps everything. A unit of work is a plain function that is called once, in one transaction."""
+    """Keeps everything. A unit of work is a plain function that is called in one transaction. It may be
+    called again, in another, until it is stored once: it changes nothing but through what it is handed.
+    """
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
@@ -233,6 +235,11 @@ class JobStore(Protocol):
 
     def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
         """Have a function called on the event loop after each durable change of a scheduled job."""
+
+    def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
+        """Have a function called on the event loop when changes that others made in the same store may have
+        gone by untold.
+        """
 
 
 class Clock(Protocol):

@@ -33,11 +33,19 @@ class Engine:
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
         self._scheduling = Loop("scheduler", self.scheduler.tick)
+        self._loops = (
+            self._watching,
+            self._dispatching,
+            self._promoting,
+            self._pruning,
+            self._scheduling,
+        )
 
     async def take_over(self) -> None:
         """Find again what an earlier gateway left running. The store must be open."""
         self._house.store.listen(self._changed)
         self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
+        self._house.store.listen_to_gaps(self._missed)
         await self._house.executor.open(self._ended)
         await self._house.attachments.open()
         await self.rescuer.tick()
@@ -46,7 +54,7 @@ class Engine:
         """Take over, and begin."""
         await self.take_over()
         self._house.store.follow_up(self.dispatcher.due, self.dispatcher.claim, self._claimed)
-        for loop in (self._watching, self._dispatching, self._promoting, self._pruning, self._scheduling):
+        for loop in self._loops:
             loop.start()
 
     async def stop(self) -> None:
@@ -66,6 +74,13 @@ class Engine:
         await self._dispatching.stop()
         with suppress(JobsError):
             await self.dispatcher.tick()
+
+    def _missed(self) -> None:
+        """Changes by others may have gone by untold: look at everything."""
+        self._house.changes.tell_all()
+        self.monitor.look_at_all()
+        for loop in self._loops:
+            loop.wake()
 
     def _follow(self, record: JobRecord) -> None:
         self.monitor.follow(record)

@@ -177,6 +177,18 @@ async def test_of_two_that_wait_for_a_lock_at_once_one_holds_it(pair: Pair) -> N
     assert statuses == [JobStatus.SCHEDULED, JobStatus.WAITING]
 
 
+async def test_of_two_that_take_a_place_at_once_one_comes_first(pair: Pair) -> None:
+    one, two = [(await inserted(pair.stores[0])).job.id for _ in range(2)]
+    outcomes = await pair.overlap(
+        lambda tx: tx.take_place(one, "acme", "l"), lambda tx: tx.take_place(two, "acme", "l")
+    )
+    assert outcomes == (None, None)
+    assert await pair.stores[0].read(lambda tx: [tx.blocking_locks(one), tx.blocking_locks(two)]) == [
+        [],
+        ["l"],
+    ]
+
+
 async def test_a_lock_goes_on_to_the_next_when_the_one_before_it_is_canceled_meanwhile(pair: Pair) -> None:
     locks = [{"name": "l", "on_conflict": "WAIT"}]
     holder = await running(pair.one, locks=locks)

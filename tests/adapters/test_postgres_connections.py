@@ -12,7 +12,7 @@ from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobStore, JobWriter, ScheduleChange
 from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
-from gateway.stores import postgres, postgres_commits, postgres_notices
+from gateway.stores import postgres_commits, postgres_notices, postgres_pool
 from gateway.stores.errors import StoreError
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_clock import PostgresClock
@@ -224,7 +224,7 @@ async def test_after_a_gap_in_the_listening_it_is_told_and_changes_are_heard_aga
 
 
 async def test_a_read_that_takes_too_long_is_ended(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "READ_SECONDS", 1)
+    monkeypatch.setattr(postgres_pool, "STATEMENT_SECONDS", 1)
     async with opened(database) as store:
         with pytest.raises(ServiceUnavailable, match="too long"):
             await store.read(lambda tx: tx._db.execute("SELECT pg_sleep(30)"))  # type: ignore[attr-defined]
