@@ -17,9 +17,10 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.stores.postgres import SQL_FOLDER
 from gateway.stores.postgres_connection import Connector
@@ -74,8 +75,9 @@ class PgStand:
             self.run(f"DROP DATABASE {self._template}")
 
     def address_of(self, name: str) -> str:
-        """The address of a database."""
-        return make_conninfo(self._address, dbname=name)
+        """The address of a database, as a URL."""
+        given = {key: value for key, value in conninfo_to_dict(self._address).items() if value is not None}
+        return f"postgresql:///{name}?{urlencode({**given, 'dbname': name})}"
 
     def at(self, address: str) -> "PgStand":
         """The same server, seen from one of its databases."""
@@ -112,7 +114,7 @@ class PgStand:
 
 def name_in(address: str) -> str:
     """The name of the database in an address."""
-    return str(psycopg.conninfo.conninfo_to_dict(address)["dbname"])
+    return str(conninfo_to_dict(address)["dbname"])
 
 
 @cache
