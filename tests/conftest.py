@@ -1,10 +1,8 @@
 """What every run of the tests says at its end, and the servers that tests share."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.pg_stand import PgStand, a_stand
+from tests.pg_stand import PgStand, shared_stand
 
 LEFT_OUT = "client stack left out: "
 """How a skipped test begins to say which client stack this machine lacks."""
@@ -20,7 +18,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PgStand]:
+def postgres() -> PgStand:
     """A PostgreSQL server, started for the first test that asks for it."""
-    with a_stand() as stand:
-        yield stand
+    return shared_stand()

@@ -4,20 +4,23 @@ One server per process that runs tests, one database per test, made from a templ
 date once. GATEWAY_TEST_DSN names another server instead, on which the user may make databases.
 """
 
+import atexit
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.stores.postgres import SQL_FOLDER
 from gateway.stores.postgres_connection import Connector
@@ -72,8 +75,13 @@ class PgStand:
             self.run(f"DROP DATABASE {self._template}")
 
     def address_of(self, name: str) -> str:
-        """The address of a database."""
-        return make_conninfo(self._address, dbname=name)
+        """The address of a database, as a URL."""
+        given = {key: value for key, value in conninfo_to_dict(self._address).items() if value is not None}
+        return f"postgresql:///{name}?{urlencode({**given, 'dbname': name})}"
+
+    def at(self, address: str) -> "PgStand":
+        """The same server, seen from one of its databases."""
+        return PgStand(address, self._folder)
 
     def run(self, sql: str) -> list[Any]:
         """Run a statement as the owner of everything."""
@@ -106,7 +114,15 @@ class PgStand:
 
 def name_in(address: str) -> str:
     """The name of the database in an address."""
-    return str(psycopg.conninfo.conninfo_to_dict(address)["dbname"])
+    return str(conninfo_to_dict(address)["dbname"])
+
+
+@cache
+def shared_stand() -> PgStand:
+    """The server of this process, started when it is first asked for and gone with the process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(a_stand())
 
 
 @contextmanager

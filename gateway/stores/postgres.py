@@ -9,23 +9,21 @@ work of which nothing was stored, is run again; what cannot be done meanwhile is
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
-import psycopg
-
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.errors import StoreError
+from gateway.stores.postgres_attachments import PostgresAttachments
 from gateway.stores.postgres_clock import PostgresClock
 from gateway.stores.postgres_commits import FollowUp, GroupCommit
-from gateway.stores.postgres_connection import Connection, Connector
-from gateway.stores.postgres_errors import LostError, UnreachableError, is_passing, unavailable
+from gateway.stores.postgres_connection import Connector
+from gateway.stores.postgres_errors import UnreachableError
 from gateway.stores.postgres_notices import Notices
-from gateway.stores.postgres_reader import PostgresReader
+from gateway.stores.postgres_pool import Pool
 from gateway.stores.postgres_schema import migrate
 from gateway.stores.sql_files import migrations, named_queries
 
@@ -36,8 +34,8 @@ READS = 6
 """How many short reads run at a time."""
 LONG_READS = 3
 """How many long reads run at a time."""
-READ_SECONDS = 30
-"""How long a statement may take that reads."""
+FILES = 2
+"""How many pieces of attachments are stored or read at a time."""
 CLOCK_SECONDS = 30.0
 """How often the clock is compared with the database's."""
 
@@ -61,8 +59,12 @@ class PostgresJobStore:
         self._gap_listeners: list[Callable[[], Any]] = []
         self._queries = named_queries(SQL_FOLDER)
         self._commits: GroupCommit | None = None
-        self._reads = _Reads(self._connector, self._queries, most=READS)
-        self._long_reads = _Reads(self._connector, self._queries, most=LONG_READS)
+        self._reads = Pool(self._connector, self._queries, most=READS)
+        self._long_reads = Pool(self._connector, self._queries, most=LONG_READS)
+        self._files = Pool(self._connector, self._queries, most=FILES)
+        self.attachments = PostgresAttachments(self._files, self._queries)
+        """Where attached files lie."""
+        self._pools = (self._reads, self._long_reads, self._files)
         self._clock_task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -72,11 +74,11 @@ class PostgresJobStore:
         self._notices = Notices(self._connector, self._tell, self._gap, node=node)
         try:
             await self._notices.open()
-            self._reads.open()
-            self._long_reads.open()
+            for pool in self._pools:
+                pool.open()
             await self._look_at_clock()
         except (UnreachableError, ServiceUnavailable) as error:
-            await self._stop_reading()
+            await self._disconnect()
             raise StoreError(f"database {self.name}: cannot be reached any more") from error
         self._commits = GroupCommit(self._connector, self._queries, self._tell, node=node)
         self._clock_task = asyncio.create_task(self._follow_clock(), name="store clock")
@@ -91,7 +93,7 @@ class PostgresJobStore:
             self._clock_task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._clock_task
-        await self._stop_reading()
+        await self._disconnect()
 
     async def read(self, work: Callable[[JobReader], T], *, long: bool = False, single: bool = False) -> T:
         """Run a unit of work that reads; `long` when it may take more than a millisecond, `single` when it
@@ -99,7 +101,7 @@ class PostgresJobStore:
         """
         if self._commits is None:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
-        return await (self._long_reads if long else self._reads).run(work, single=single)
+        return await (self._long_reads if long else self._reads).read(work, single=single)
 
     def write(self, work: Callable[[JobWriter], T]) -> "asyncio.Future[T]":
         """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises.
@@ -133,10 +135,10 @@ class PostgresJobStore:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         self._commits.follow_up = FollowUp(due, work, done)
 
-    async def _stop_reading(self) -> None:
+    async def _disconnect(self) -> None:
         await self._notices.close()
-        await self._reads.close()
-        await self._long_reads.close()
+        for pool in self._pools:
+            await pool.close()
 
     async def _look_at_clock(self) -> None:
         await self._reads.use(lambda connection: self.clock.look(connection, self._queries["time"]))
@@ -168,88 +170,3 @@ def _call(listener: Callable[..., Any], *values: Any) -> None:
         # A listener's fault is not the writer's.
         context = {"message": "a listener of the store failed", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
-
-
-class _Reads:
-    """Threads that read, and their connections: a thread takes one and puts it back."""
-
-    def __init__(self, connector: Connector, queries: dict[str, str], *, most: int) -> None:
-        self._connector = connector
-        self._queries = queries
-        self._most = most
-        self._threads: ThreadPoolExecutor | None = None
-        self._aside: list[tuple[Connection, PostgresReader]] = []
-        """Connections that none uses now."""
-
-    def open(self) -> None:
-        """Get ready; connections are made when they are needed."""
-        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="store-reader")
-
-    async def close(self) -> None:
-        """Finish what is being read and disconnect."""
-        if self._threads is not None:
-            await asyncio.to_thread(self._threads.shutdown)
-            self._threads = None
-        while self._aside:
-            self._aside.pop()[0].close()
-
-    async def run(self, work: Callable[[JobReader], T], *, single: bool) -> T:
-        """Run a unit of work in one transaction, so that all it reads is of one moment."""
-        return await self._in_thread(lambda db, reader: _look(db, reader, work, single=single))
-
-    async def use(self, work: Callable[[Connection], T]) -> T:
-        """Have a function use a connection."""
-        return await self._in_thread(lambda db, _reader: work(db))
-
-    async def _in_thread(self, work: Callable[[Connection, PostgresReader], T]) -> T:
-        if self._threads is None:
-            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, work)
-
-    def _with_connection(self, work: Callable[[Connection, PostgresReader], T]) -> T:
-        """Run it, and once more with a new connection when that which was put aside has been lost."""
-        try:
-            while (put_aside := self._take()) is not None:
-                # What was lost since it was used last is no reason to fail.
-                with suppress(LostError):
-                    return self._used(*put_aside, work)
-            db = self._connector.connect(statement_seconds=READ_SECONDS)
-            return self._used(db, PostgresReader(db, self._queries), work)
-        except (psycopg.Error, LostError, UnreachableError) as error:
-            if is_passing(error):
-                raise unavailable(error) from error
-            raise
-
-    def _take(self) -> tuple[Connection, PostgresReader] | None:
-        try:
-            return self._aside.pop()
-        except IndexError:
-            return None
-
-    def _used(
-        self, db: Connection, reader: PostgresReader, work: Callable[[Connection, PostgresReader], T]
-    ) -> T:
-        try:
-            found = work(db, reader)
-        except BaseException as error:
-            lost = db.is_lost
-            if db.failed is None and not lost:
-                self._aside.append((db, reader))
-            else:
-                db.close()
-            if lost:
-                raise LostError from error
-            raise
-        self._aside.append((db, reader))
-        return found
-
-
-def _look(db: Connection, reader: PostgresReader, work: Callable[[JobReader], T], *, single: bool) -> T:
-    if single:
-        return work(reader)
-    db.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    try:
-        return work(reader)
-    finally:
-        if not db.is_lost:
-            db.run("COMMIT")

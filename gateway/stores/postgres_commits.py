@@ -42,7 +42,9 @@ GROUP_WAIT_MS = 250
 """How long a unit of a group waits for a lock."""
 ALONE_WAIT_MS = 2000
 """How long a unit that runs alone waits for a lock."""
-TRIES = 6
+TURN_WAIT_MS = 10_000
+"""How long it waits for its turn: one at a time runs alone on all gateways, so that each gets through."""
+TRIES = 4
 """How often a unit is run alone."""
 PAUSE_SECONDS = 0.01
 """The first pause between them at most; each may be twice as long as the one before."""
@@ -135,9 +137,7 @@ class GroupCommit:
     def _write(self, writing: "_Writing", first: _Unit) -> None:
         group = [first]
         try:
-            again = self._commit(
-                writing, group, wait_ms=GROUP_WAIT_MS, until=time.monotonic() + GROUP_SECONDS
-            )
+            again = self._commit(writing, group, until=time.monotonic() + GROUP_SECONDS)
         except (_AgainError, LostError):
             again = group
         except Exception as error:
@@ -152,7 +152,7 @@ class GroupCommit:
         pause = PAUSE_SECONDS
         for _ in range(TRIES):
             try:
-                self._commit(writing, [unit], wait_ms=ALONE_WAIT_MS, until=0.0)
+                self._commit(writing, [unit])
                 return
             except _AgainError as error:
                 problem = error.__cause__
@@ -171,16 +171,19 @@ class GroupCommit:
             unit.changes = ()
         self._call(self._settle, group, None)
 
-    def _commit(self, writing: "_Writing", group: list[_Unit], *, wait_ms: int, until: float) -> list[_Unit]:
-        """Run a group, and as many of those that wait as it takes until then, in one transaction, and answer.
+    def _commit(self, writing: "_Writing", group: list[_Unit], *, until: float | None = None) -> list[_Unit]:
+        """Run a group, and what it takes until then of those that wait, in one transaction, and answer.
+        Without a time its one unit is run alone.
 
         The units that are left to be run again by themselves. Raises _AgainError or LostError when nothing
         was stored, UnreachableError and _UnknownError.
         """
-        db, writer = writing.begin(wait_ms)
+        db, writer = writing.begin(GROUP_WAIT_MS if until is not None else TURN_WAIT_MS)
         try:
+            if until is None:
+                writing.take_turn(ALONE_WAIT_MS)
             again = []
-            for unit in self._following(group, until):
+            for unit in self._following(group, until or 0.0):
                 if not self._perform(db, writer, unit):
                     again.append(unit)
             if again == group and len(group) == 1:
@@ -313,6 +316,16 @@ class _Writing:
         self._db, self._writer = db, writer
         db.run(begin)
         return db, writer
+
+    def take_turn(self, wait_ms: int) -> None:
+        """Wait until nobody else runs a unit alone, and then for no lock longer than `wait_ms`."""
+        db = self._db
+        assert db is not None
+        try:
+            db.execute(self._queries["lock"], {"what": "jobs_gateway/alone"})
+        except psycopg.Error as error:
+            raise (LostError if db.is_lost else _AgainError) from error
+        db.run(f"SET LOCAL lock_timeout = {wait_ms}")
 
     def commit(self, told: Iterable[str]) -> None:
         """Commit, and tell other gateways. Raises LostError when nothing was stored, else _UnknownError when

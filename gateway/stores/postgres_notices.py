@@ -83,12 +83,13 @@ class Notices:
 
     def _listen(self, connection: Connection) -> None:
         self._connection = connection
-        asyncio.get_running_loop().add_reader(connection.raw.fileno(), self._hear)
+        # A connection that is lost does not know its socket any more.
+        self._socket = connection.raw.fileno()
+        asyncio.get_running_loop().add_reader(self._socket, self._hear)
 
     def _stop(self) -> None:
         if self._connection is not None:
-            with suppress(psycopg.Error):
-                asyncio.get_running_loop().remove_reader(self._connection.raw.fileno())
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._connection.close()
             self._connection = None
 
@@ -108,11 +109,16 @@ class Notices:
 
     async def _listen_again(self) -> None:
         while True:
+            connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
             try:
-                self._listen(await asyncio.to_thread(self._connect))
+                self._listen(await asyncio.shield(connecting))
             except UnreachableError:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
+            except asyncio.CancelledError:
+                with suppress(UnreachableError):
+                    (await connecting).close()
+                raise
             self._missed()
             return
 

@@ -49,6 +49,16 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self.refusal_of(error) from error
 
+    def version(self) -> int:
+        """How far the migrations have come; 0 = there is no file yet. Raises StoreError."""
+        if not self.path.exists():
+            return 0
+        try:
+            with closing(self.connect_to_read()) as connection:
+                return self._pragma(connection, "user_version")
+        except sqlite3.Error as error:
+            raise self.refusal_of(error) from error
+
     def connect_to_write(self) -> sqlite3.Connection:
         """A connection that writes. Transactions are begun and ended by hand."""
         return self._connect(

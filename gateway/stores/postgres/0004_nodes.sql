@@ -1,4 +1,4 @@
--- Version 3. The gateways whose engines work on the database.
+-- Version 4. The gateways whose engines work on the database.
 
 -- A node. It is one no more when its row is gone; its number never comes again.
 CREATE TABLE nodes (
