@@ -22,7 +22,7 @@ from gateway.rest.probes import openapi_pages, probe_pages
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
 from gateway.soap.door import soap_door
-from gateway.store_choice import build_attachments, check_vault, clock_of, open_vault
+from gateway.store_choice import build_attachments, check_vault, clock_of, exchange_of, open_vault
 from gateway.vault import KEY_BYTES, StoreSealer
 
 
@@ -66,6 +66,7 @@ async def build_house(
         sealer=StoreSealer(sealing_key),
         catalogue=catalogue,
         policy=_policy(settings, listener),
+        exchange=exchange_of(store),
         node=OwnNode(identity=folder.identity(), name=settings.node_name),
     )
 

@@ -3,7 +3,7 @@
 from gateway.clock import SystemClock
 from gateway.data_folder import DataFolder
 from gateway.domain.attachment_files import AttachmentFiles
-from gateway.domain.ports import Clock, JobStore
+from gateway.domain.ports import Clock, Exchange, JobStore
 from gateway.refusal import Refusal
 from gateway.settings import Settings
 from gateway.stores import postgres, sqlite
@@ -58,6 +58,11 @@ def build_attachments(store: JobStore, folder: DataFolder) -> AttachmentFiles:
     if isinstance(store, PostgresJobStore):
         return store.attachments
     return AttachmentFolder(folder.attachments)
+
+
+def exchange_of(store: JobStore) -> Exchange | None:
+    """The way to the other gateways on a store; None when there can be none."""
+    return store.exchange if isinstance(store, PostgresJobStore) else None
 
 
 def clock_of(store: JobStore) -> Clock:

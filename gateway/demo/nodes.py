@@ -1,5 +1,6 @@
 """Several nodes on one PostgreSQL database: a gateway that only answers, and others that only work."""
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ def running_nodes(count: int) -> Iterator[tuple[str, Nodes]]:
         settings = {
             "GATEWAY_STORE": stack.enter_context(_database()),
             "GATEWAY_LEASE_SECONDS": str(LEASE_SECONDS),
+            "GATEWAY_SECRET_KEY_FILE": str(_secret_key(folder)),
         }
         answering = GatewayProcess("serve", folder / "door", settings | {"GATEWAY_WORK": "false"})
         stack.callback(answering.stop)
@@ -55,6 +57,14 @@ def running_nodes(count: int) -> Iterator[tuple[str, Nodes]]:
             working[name] = GatewayProcess("work", folder / name, settings | own)
             stack.callback(working[name].stop)
         yield address, Nodes(working)
+
+
+def _secret_key(folder: Path) -> Path:
+    """The key that all nodes share."""
+    file = folder / "secret.key"
+    file.touch(mode=0o600)
+    file.write_bytes(secrets.token_bytes(32))
+    return file
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from gateway.stores.postgres_clock import PostgresClock
 from gateway.stores.postgres_commits import FollowUp, GroupCommit
 from gateway.stores.postgres_connection import Connector
 from gateway.stores.postgres_errors import UnreachableError
+from gateway.stores.postgres_exchange import PostgresExchange
 from gateway.stores.postgres_notices import Notices
 from gateway.stores.postgres_pool import Pool
 from gateway.stores.postgres_schema import migrate
@@ -64,14 +65,17 @@ class PostgresJobStore:
         self._files = Pool(self._connector, self._queries, most=FILES)
         self.attachments = PostgresAttachments(self._files, self._queries)
         """Where attached files lie."""
+        self._node = token_hex(8)
+        """Tells what this gateway sends from what others do."""
+        self.exchange = PostgresExchange(self._files, self._queries, node=self._node)
+        """Questions to the other gateways."""
         self._pools = (self._reads, self._long_reads, self._files)
         self._clock_task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises StoreError."""
         await asyncio.to_thread(migrate, self._connector, migrations(SQL_FOLDER))
-        node = token_hex(8)
-        self._notices = Notices(self._connector, self._tell, self._gap, node=node)
+        self._notices = Notices(self._connector, self._tell, self._gap, self.exchange.hear, node=self._node)
         try:
             await self._notices.open()
             for pool in self._pools:
@@ -80,7 +84,7 @@ class PostgresJobStore:
         except (UnreachableError, ServiceUnavailable) as error:
             await self._disconnect()
             raise StoreError(f"database {self.name}: cannot be reached any more") from error
-        self._commits = GroupCommit(self._connector, self._queries, self._tell, node=node)
+        self._commits = GroupCommit(self._connector, self._queries, self._tell, node=self._node)
         self._clock_task = asyncio.create_task(self._follow_clock(), name="store clock")
 
     async def close(self) -> None:

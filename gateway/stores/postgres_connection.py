@@ -25,7 +25,7 @@ SCHEMA = "jobs_gateway"
 
 CONNECT_SECONDS = 5
 """How long a server may take to answer at first."""
-IDLE_SECONDS = 60
+IDLE_SECONDS = 10
 """How long a transaction may do nothing before the server ends it: its gateway stalls and holds locks."""
 LONGEST_PAUSE_SECONDS = 2.0
 """The longest time in which no connection is tried after one could not be made."""

@@ -6,9 +6,10 @@ has changed and not how: whoever wants to know more looks.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 import psycopg
 
@@ -48,13 +49,15 @@ class Notices:
         connector: Connector,
         tell: Callable[[Change | ScheduleChange], None],
         missed: Callable[[], None],
+        heard: Callable[[Mapping[str, Any]], None],
         *,
         node: str,
     ) -> None:
-        """`missed` is called when changes may have gone by unheard."""
+        """`missed` is called when changes may have gone by unheard, `heard` with what is no change."""
         self._connector = connector
         self._tell = tell
         self._missed = missed
+        self._heard = heard
         self._node = node
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +126,11 @@ class Notices:
             return
 
     def _pass_on(self, payload: bytes) -> None:
-        node, told = json.loads(payload)
+        message = json.loads(payload)
+        if isinstance(message, dict):
+            self._heard(message)
+            return
+        node, told = message
         if node == self._node:
             return
         for change in told:

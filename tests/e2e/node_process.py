@@ -20,7 +20,7 @@ class NodeProcess:
         self.name = name
         self._folder = folder / name
         self._folder.mkdir()
-        self._settings = shared_settings(address) | {
+        self._settings = shared_settings(folder, address) | {
             "GATEWAY_DATA": str(self._folder / "data"),
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_MAX_RUNNING_JOBS": "4",
@@ -73,7 +73,7 @@ def nodes(folder: Path, address: str, *names: str) -> Iterator[dict[str, NodePro
 def door(folder: Path, address: str) -> Iterator[GatewayProcess]:
     """A gateway that only answers."""
     (folder / "door").mkdir()
-    settings = shared_settings(address) | {"GATEWAY_WORK": "false"}
+    settings = shared_settings(folder, address) | {"GATEWAY_WORK": "false"}
     made = GatewayProcess(folder / "door" / "data", **settings)
     try:
         yield made.start()
@@ -81,11 +81,16 @@ def door(folder: Path, address: str) -> Iterator[GatewayProcess]:
         made.close()
 
 
-def shared_settings(address: str) -> dict[str, str]:
+def shared_settings(folder: Path, address: str) -> dict[str, str]:
     """What all of them are told."""
+    key = folder / "secret.key"
+    if not key.exists():
+        key.write_text("of all the nodes in this test, and of no other")
+        key.chmod(0o600)
     user = {"GATEWAY_JOB_USER": "root"} if os.geteuid() == 0 else {}
     return user | {
         "GATEWAY_STORE": address,
+        "GATEWAY_SECRET_KEY_FILE": str(key),
         "GATEWAY_LEASE_SECONDS": str(LEASE_SECONDS),
         "GATEWAY_JOBS_URL": "http://127.0.0.1:9",
         "GATEWAY_LOG_FORMAT": "json",

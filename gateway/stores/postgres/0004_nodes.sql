@@ -14,3 +14,10 @@ ALTER TABLE jobs
     ADD CONSTRAINT a_node_holds_what_is_claimed CHECK (claimed = (node IS NOT NULL)) NOT VALID;
 
 CREATE INDEX jobs_by_node ON jobs (node) WHERE node IS NOT NULL;
+
+-- Answers to the questions of other gateways, for the moment until they are fetched. A crash may lose them.
+CREATE UNLOGGED TABLE answers (
+    question text COLLATE "C" PRIMARY KEY,
+    at timestamptz NOT NULL,
+    content bytea NOT NULL
+);

@@ -37,3 +37,21 @@ UPDATE nodes SET identity = identity || '/' || number WHERE number = :number;
 -- name: remove_node
 -- Makes a node one no more.
 DELETE FROM nodes WHERE number = :number;
+
+-- name: tell
+-- Tells all gateways something, at once.
+SELECT pg_notify('jobs_gateway', :message);
+
+-- name: forget_answers
+-- Removes answers that nobody has fetched.
+DELETE FROM answers WHERE at < clock_timestamp() - interval '1 minute';
+
+-- name: insert_answer
+-- Puts an answer down, if nobody has answered before.
+INSERT INTO answers (question, at, content)
+VALUES (:question, clock_timestamp(), :content)
+ON CONFLICT DO NOTHING;
+
+-- name: fetch_answer
+-- Takes an answer away.
+DELETE FROM answers WHERE question = :question RETURNING content;
