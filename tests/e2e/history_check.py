@@ -26,9 +26,9 @@ class History:
 def histories(address: str) -> list[History]:
     """All jobs of a database with all that happened to them."""
     with psycopg.connect(address) as connection:
-        jobs: list[Any] = connection.execute("SELECT number, document FROM jobs").fetchall()
+        jobs: list[Any] = connection.execute("SELECT number, document FROM jobs_gateway.jobs").fetchall()
         entries: list[Any] = connection.execute(
-            "SELECT number, document FROM job_events ORDER BY number, id"
+            "SELECT number, document FROM jobs_gateway.job_events ORDER BY number, id"
         ).fetchall()
     events = defaultdict(list)
     for number, document in entries:
