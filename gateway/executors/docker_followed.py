@@ -1,0 +1,44 @@
+"""What the gateway keeps in memory of an attempt that it follows, and the note of its end."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from gateway.domain.executor import AttemptKey, Exited, Refused, Vanished
+from gateway.executors.docker_log import LogCopy
+from gateway.executors.kept_output import KeptFolder
+
+End = Exited | Vanished | Refused
+
+
+@dataclass(kw_only=True)
+class Followed:
+    """An attempt whose container is there, as far as is known."""
+
+    key: AttemptKey
+    name: str
+    log: LogCopy
+    copying: asyncio.Task[None] | None = None
+    """Copies the log while the container runs."""
+    ending: asyncio.Task[None] | None = None
+    """Copies the rest of the log, then tells of the end."""
+    end: End | None = None
+    observed: bool = False
+    """Whether somebody asked for it, and so wants to hear of its end."""
+
+
+def write_end(kept: KeptFolder, key: AttemptKey, end: Exited | Refused) -> None:
+    """Note how the attempt ended; its container is not needed after that. Raises OSError."""
+    members = {"refused": end.reason} if isinstance(end, Refused) else vars(end)
+    kept.write_note(key, "end", json.dumps(members), durable=True)
+
+
+def read_end(kept: KeptFolder, key: AttemptKey) -> Exited | Refused | None:
+    """How the attempt ended; None if that was not noted."""
+    note = kept.note(key, "end")
+    if note is None:
+        return None
+    members = json.loads(note)
+    if "refused" in members:
+        return Refused(reason=members["refused"], passing=False)
+    return Exited(**members)
