@@ -18,6 +18,8 @@ NO_ANSWER = 900
 REQUEST_SECONDS = 60.0
 """How long an answer may take, except for streams and stops."""
 CONNECT_SECONDS = 5.0
+CHUNK_BYTES = 64 * 1024
+"""The most of a log that is handed on in one step."""
 OLDEST_API = (1, 40)
 """Docker 19.03."""
 STREAMING = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)
@@ -150,7 +152,7 @@ class DockerEngine:
         if since is not None:
             query["since"] = since
         async with self._stream(f"containers/{name}/logs", query) as content:
-            async for chunk in content.iter_any():
+            async for chunk in content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
     async def events(self, label: str, *, since: int) -> AsyncGenerator[dict[str, Any] | None, None]:

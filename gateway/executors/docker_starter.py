@@ -44,7 +44,9 @@ class Starter:
                 if time.monotonic() >= give_up:
                     if asked:
                         return
-                    raise StartRefused(f"Docker cannot be reached: {error}", passing=True) from error
+                    raise StartRefused(
+                        f"Docker could not be asked to start it: {error}", passing=True
+                    ) from error
             except EngineRefused as error:
                 raise StartRefused(f"Docker failed: {error}", passing=error.status >= 500) from error
             await asyncio.sleep(pause)
@@ -82,6 +84,9 @@ class Starter:
             # Not every engine says 409 for a name that is taken.
             if await self._engine.inspect(name_of(key)) is not None:
                 return False
+            if error.status == 409:
+                # The name is taken first; somebody's request to create it is still under way.
+                raise EngineUnreachable(error.message) from error
             raise refused_create(image, error) from error
         return True
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.ports import JobStore
 from gateway.stores.sqlite import SqliteJobStore
+from tests.docker_stand import DockerStand, docker_stand
 
 STORES: dict[str, Callable[[Path], JobStore]] = {
     "sqlite": lambda folder: SqliteJobStore(folder, durable=False),
@@ -50,3 +51,10 @@ async def opened_and_closed(folder: Path) -> None:
     store = SqliteJobStore(folder)
     await store.open()
     await store.close()
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[DockerStand]:
+    """A dockerd, started once by each process of the tests that needs it."""
+    with docker_stand() as stand:
+        yield stand
