@@ -1,4 +1,4 @@
-"""A dockerd of the tests' own, with an image made from busybox: no registry, no network, nothing of the host's."""
+"""A dockerd of the tests' own, with an image made from busybox: no registry and no network."""
 
 import contextlib
 import io
@@ -63,11 +63,20 @@ class DockerStand:
         self.url = f"unix://{self.socket}"
         self.http = httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), timeout=SECONDS)
         self._process: subprocess.Popen[bytes] | None = None
+        # Its own, so that killing dockerd kills nothing else.
+        self._containerd = self._run(
+            "containerd",
+            f"--root={self.folder}/images",
+            f"--state={self.folder}/state",
+            f"--address={self.folder}/containerd.sock",
+            f"--config={self._containerd_config()}",
+        )
 
     def start(self) -> None:
         """Start dockerd and wait until it answers."""
-        command = [
+        self._process = self._run(
             "dockerd",
+            f"--containerd={self.folder}/containerd.sock",
             f"--data-root={self.folder}/data",
             f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/pid",
@@ -76,15 +85,22 @@ class DockerStand:
             "--ip6tables=false",
             "--bridge=none",
             "--live-restore",
-        ]
-        environment = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        )
         deadline = time.monotonic() + SECONDS
         while not self._answers():
             assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-2000:]
             time.sleep(0.01)
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def _containerd_config(self) -> Path:
+        path = self.folder / "containerd.toml"
+        path.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        return path
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End dockerd; containers go on."""
@@ -130,14 +146,16 @@ class DockerStand:
 
     def close(self) -> None:
         """End everything and delete it."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
+            if self._process.poll() is not None:
+                # A test failed while it was ended; its containers run on.
+                self.start()
             for name in self.names():
                 self.delete(name)
             self.stop()
         self.http.close()
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
-            # Left over by a dockerd that was killed.
-            os.kill(int((self.folder / "exec/containerd/containerd.pid").read_text()), signal.SIGKILL)
+        self._containerd.terminate()
+        self._containerd.wait(SECONDS)
         for line in Path("/proc/mounts").read_text().splitlines():
             if (place := line.split()[1]).startswith(str(self.folder)):
                 subprocess.run(["umount", "--lazy", place], check=False)

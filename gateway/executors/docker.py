@@ -244,6 +244,9 @@ class DockerExecutor:
             log.debug("the log of %s is read later: %s", followed.name, error)
         except OSError as error:
             log.warning("the output of %s cannot be written: %s", followed.name, error.strerror)
+        else:
+            # The log of a container is over when the container is, whose event may have come before all this.
+            self._finish(followed)
         followed.copying = None
 
     async def _read_log(self, followed: Followed, *, follow: bool) -> None:

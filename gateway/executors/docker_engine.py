@@ -198,9 +198,17 @@ def _failures() -> Iterator[None]:
         yield
     except DockerError as error:
         if error.status == NO_ANSWER:
-            raise EngineUnreachable(error.message) from error
+            raise EngineUnreachable(_reason(error.__context__ or error)) from error
         raise EngineRefused(error.status, str(error.message)) from error
     except TimeoutError as error:
         raise EngineUnreachable("it does not answer") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise EngineUnreachable(str(error) or type(error).__name__) from error
+        raise EngineUnreachable(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What was wrong, as the system says it if it was the system."""
+    cause = (
+        error.os_error if isinstance(error, aiohttp.ClientOSError) and hasattr(error, "os_error") else error
+    )
+    return getattr(cause, "strerror", None) or str(error) or type(error).__name__

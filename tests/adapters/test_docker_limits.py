@@ -87,8 +87,8 @@ async def test_limits_reach_the_engine(docker: DockerStand, tmp_path: Path) -> N
         # Less than kernels can tell apart.
         tiny = launch("true", resources=Resources(cpu_limit=Decimal("0.001")))
         assert await opened.run(tiny) == SUCCEEDED
-        for launched in (launched, tiny):
-            await opened.executor.remove(launched.key.job_id)
+        for key in (launched.key, tiny.key):
+            await opened.executor.remove(key.job_id)
 
 
 def refusals() -> list[Any]:
