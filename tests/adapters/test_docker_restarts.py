@@ -1,4 +1,4 @@
-"""Containers outlive the gateway and dockerd, and are found again; nothing runs twice, nothing is told twice."""
+"""Containers outlive the gateway and dockerd and are found again; nothing runs or is told twice."""
 
 import asyncio
 import re

@@ -57,7 +57,7 @@ def test_a_job_started_over_soap_outlives_a_killed_gateway_and_leaves_nothing(
     features = {feature["name"]: feature["support"] for feature in info["executorFeatures"]}
     assert (features["volumes"], features["dockerImageUrl"]) == ("ENFORCED", "ENFORCED")
 
-    tell = 'cat /in/answer; echo "$JOB_ID $SECRET"; trap "exit 7" TERM; touch /tmp/x; while :; do sleep 0.05; done'
+    tell = 'cat /in/answer; trap "exit 7" TERM; echo "$JOB_ID $SECRET"; while :; do sleep 0.05; done'
     job_id = start(gateway, tell)
     wait_until(lambda: "sesame" in gateway.output(job_id))
     assert gateway.job(job_id)["jobStatus"] == "RUNNING"
