@@ -8,6 +8,7 @@ option (`--public-url`), else from the environment (GATEWAY_PUBLIC_URL), else fr
 import difflib
 import ipaddress
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,6 +131,12 @@ class Settings(BaseSettings):
     One that does not exist is written with a new key."""
     docs_need_key: bool = False
     """Whether /openapi.json, /docs, the SOAP page and the WSDLs need a key, too."""
+    work: bool = True
+    """Whether `gateway serve` runs jobs, too. Without, it only answers, and `gateway work` runs them."""
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """After how many seconds the jobs of a node that is not heard of are taken over by others."""
+    node_name: str = Field(default_factory=platform.node)
+    """Name of this node in messages. Default: the name of the host."""
     executor: Literal["process", "docker", "slurm", "kubernetes"] = "process"
     """What runs the jobs: processes of this host, or an engine."""
     jobs_url: Url | None = None
@@ -143,8 +150,8 @@ class Settings(BaseSettings):
     docker_url: EngineUrl = "unix:///var/run/docker.sock"
     """Address of the Docker Engine API: unix:///path, or tcp://host:port, which nothing protects."""
     docker_instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
-    """Label that tells the containers of this gateway from those of others at the same Docker; gateways with
-    one store need the same. Without it one is made up for the data folder."""
+    """Label that tells this gateway's containers from those of others at the same Docker. Nodes that share a
+    store and a Docker behind tcp:// need the same; without it one is made up for the data folder."""
     docker_network: Annotated[str, Field(min_length=1)] = "none"
     """Docker's network that containers join; none = they have no network and cannot reach the gateway."""
     docker_user: Annotated[str, Field(min_length=1)] | None = None

@@ -16,14 +16,13 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.executor import (
     AttemptKey,
     ExecutorUnavailable,
-    Exited,
     Launch,
     Observation,
     OutputChunk,
@@ -33,30 +32,26 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
-from gateway.executors.docker_container import INSTANCE, JOB, Rules, end_of, key_of, name_of
+from gateway.executors.docker_container import INSTANCE, JOB, Rules, key_of, name_of
+from gateway.executors.docker_ending import copy_log, find_end
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineTooOld, EngineUnreachable
-from gateway.executors.docker_followed import End, Followed, read_end, write_end
+from gateway.executors.docker_followed import End, Followed, read_end
 from gateway.executors.docker_images import Images
 from gateway.executors.docker_log import LogCopy
+from gateway.executors.docker_news import News
 from gateway.executors.docker_starter import Starter
 from gateway.executors.docker_support import SUPPORT, support_of
+from gateway.executors.docker_warden import Warden, end_all
 from gateway.executors.kept_output import KeptFolder
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 60.0
 """How long the gateway's start waits for the first list of containers."""
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
-"""Between two tries to reach the engine again."""
-LOOK_SECONDS = 30.0
-"""How often all containers are listed, in case an event was lost or the connection is dead."""
-REPLAY_SECONDS = 60
-"""Events so old are read again when the stream is taken up, against gaps and clocks that differ."""
+STOP_AGAIN_SECONDS = 1.0
+"""Pause before a stop is tried again that did not reach the engine."""
 KEEP_SECONDS = 60.0
 """How long an ended container is kept for other gateways that have not seen its end."""
-INIT_FAILED = b"[FATAL tini "
-"""How the init process begins to say that it could not run the command."""
-NOT_FOUND_CODES = (126, 127)
 
 
 class DockerExecutor:
@@ -95,14 +90,14 @@ class DockerExecutor:
         self._leaving: set[str] = set()
         """Containers that are deleted soon."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lost: str | None = "it was not reached yet"
-        """Why the engine cannot be asked; None when it can."""
+        self._warden: Warden | None = None
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Connect and take up what runs. Raises ExecutorUnavailable."""
         self._ended = ended
         self._kept.open()
         self._instance = self._instance or self._own_instance()
+        self._warden = Warden(self._kept.path, self._engine.socket_path, self._label)
         self._starter = Starter(self._engine, rules=self._rules, images=self._images, instance=self._instance)
         try:
             info = await self._engine.open()
@@ -118,17 +113,26 @@ class DockerExecutor:
         self.support = support_of(info)
         for field in [name for name in SUPPORT if self.support[name] is not SUPPORT[name]]:
             log.warning("Docker at %s cannot enforce %s", self._engine.url, field)
-        connected = asyncio.Event()
-        self._spawn(self._watch(connected))
-        self._spawn(self._look_now_and_then())
+        self._news = News(
+            self._engine,
+            self._label,
+            happened=self._happened,
+            listed=self._listed,
+            found_again=self._found_again,
+        )
+        self._spawn(self._news.listen())
+        self._spawn(self._news.look_now_and_then())
         try:
-            await asyncio.wait_for(connected.wait(), CONNECT_SECONDS)
+            await asyncio.wait_for(self._news.connected.wait(), CONNECT_SECONDS)
         except TimeoutError:
             await self.close()
-            raise ExecutorUnavailable(f"Docker at {self._engine.url} cannot be used: {self._lost}") from None
+            reason = f"Docker at {self._engine.url} cannot be used: {self._news.lost}"
+            raise ExecutorUnavailable(reason) from None
 
     async def close(self) -> None:
         """Let containers run, close all connections."""
+        if self._warden is not None:
+            self._warden.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -153,11 +157,16 @@ class DockerExecutor:
         if followed.end is not None:
             del self._followed[key]
             return followed.end
-        return Running() if self._lost is None else Unreachable(f"Docker cannot be reached: {self._lost}")
+        lost = self._news.lost
+        return Running() if lost is None else Unreachable(f"Docker cannot be reached: {lost}")
 
     async def stop(self, key: AttemptKey, handle: str, *, grace_seconds: int) -> None:
         """The engine sends SIGTERM now and SIGKILL after the grace, whatever becomes of the gateway."""
         self._spawn(self._stop(key, handle, grace_seconds))
+
+    def keeps(self, job_id: str) -> bool:
+        """Whether the job has files."""
+        return self._kept.has(job_id)
 
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
@@ -165,13 +174,26 @@ class DockerExecutor:
         """Read from the copy of the log, see `OutputFile.read`."""
         return self._kept.stream(key, channel).read(offset=offset, limit=limit)
 
+    def lease(self, seconds: float) -> None:
+        """Have a warden kill all containers when the time is over, if no other node reaches them."""
+        if self._engine.is_local and self._warden is not None:
+            try:
+                self._warden.renew(seconds)
+            except OSError as error:
+                log.warning("the lease of the node could not be written: %s", error.strerror)
+
+    async def abandon(self) -> None:
+        """Follow nothing any more; kill all containers, if no other node reaches them."""
+        for followed in self._followed.values():
+            followed.forget()
+        self._followed.clear()
+        if self._engine.is_local:
+            await asyncio.to_thread(end_all, self._engine.socket_path, self._label)
+
     async def remove(self, job_id: str) -> None:
         """Delete the job's containers and files; containers as soon as the engine answers."""
         for key in [key for key in self._followed if key.job_id == job_id]:
-            followed = self._followed.pop(key)
-            for task in (followed.copying, followed.ending):
-                if task is not None:
-                    task.cancel()
+            self._followed.pop(key).forget()
         await asyncio.to_thread(self._kept.remove, job_id)
         try:
             for container in await self._engine.list(self._label, f"{JOB}={job_id}"):
@@ -239,7 +261,7 @@ class DockerExecutor:
 
     async def _copy_log(self, followed: Followed) -> None:
         try:
-            await self._read_log(followed, follow=True)
+            await copy_log(self._engine, followed, follow=True)
         except (EngineUnreachable, EngineRefused) as error:
             log.debug("the log of %s is read later: %s", followed.name, error)
         except OSError as error:
@@ -249,15 +271,6 @@ class DockerExecutor:
             self._finish(followed)
         followed.copying = None
 
-    async def _read_log(self, followed: Followed, *, follow: bool) -> None:
-        since = followed.log.begin()
-        async with aclosing(self._engine.log(followed.name, follow=follow, since=since)) as chunks:
-            async for chunk in chunks:
-                began = time.monotonic()
-                followed.log.take(chunk)
-                # A job that writes without end gets half of the loop's time at most.
-                await asyncio.sleep(time.monotonic() - began)
-
     def _finish(self, followed: Followed) -> None:
         """A container is said to have ended."""
         if followed.ending is None and followed.end is None:
@@ -266,52 +279,20 @@ class DockerExecutor:
     async def _look_at_end(self, followed: Followed) -> None:
         """Copy the rest of the log, note the end, tell of it."""
         try:
-            end = await self._end(followed)
+            end = await find_end(self._engine, self._kept, followed)
         except (EngineUnreachable, EngineRefused) as error:
             log.debug("the end of %s is looked at later: %s", followed.name, error)
             end = None
         followed.ending = None
         if end is None:
             return
+        if read_end(self._kept, followed.key) is not None:
+            self._delete_later(followed.name)
         followed.end = end
         if followed.observed:
             self._ended(followed.key)
         else:
             self._followed.pop(followed.key, None)
-
-    async def _end(self, followed: Followed) -> End | None:
-        """How a container ended; None if it runs."""
-        found = await self._engine.inspect(followed.name)
-        if found is None:
-            return Vanished("its container was deleted while it ran")
-        if found["State"]["Running"]:
-            return None
-        if followed.copying is not None:
-            followed.copying.cancel()
-            await asyncio.wait([followed.copying])
-            followed.copying = None
-        end: Exited | Refused = end_of(found["State"])
-        try:
-            await self._read_log(followed, follow=False)
-            end = self._told(followed, end)
-            write_end(self._kept, followed.key, end)
-        except OSError as error:
-            # The container stays: it alone knows its end.
-            log.warning("the end of %s cannot be written: %s", followed.name, error.strerror)
-            return end
-        self._delete_later(followed.name)
-        return end
-
-    def _told(self, followed: Followed, end: Exited | Refused) -> Exited | Refused:
-        """The end, which may be that there is no such command."""
-        if isinstance(end, Refused) or end.exit_code not in NOT_FOUND_CODES:
-            return end
-        stream = self._kept.stream(followed.key, OutputChannel.STDERR)
-        said = stream.read(offset=0, limit=500).data
-        if not said.startswith(INIT_FAILED):
-            return end
-        line = said.decode("utf-8", "replace").splitlines()[0].partition("] ")[2]
-        return Refused(reason=f"the image cannot run the command: {line}", passing=False)
 
     def _delete_later(self, name: str) -> None:
         if name not in self._leaving:
@@ -327,60 +308,14 @@ class DockerExecutor:
             log.debug("container %s is deleted later: %s", name, error)
         self._leaving.discard(name)
 
-    # The engine's news.
-
-    async def _watch(self, connected: asyncio.Event) -> None:
-        """Hear of ends, as long as the gateway runs."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                since = int(time.time()) - REPLAY_SECONDS
-                async with aclosing(self._engine.events(self._label, since=since)) as events:
-                    async for event in events:
-                        if event is None:
-                            await self._look()
-                            self._found_again()
-                            connected.set()
-                            pause = FIRST_PAUSE_SECONDS
-                        else:
-                            self._happened(event)
-                reason = "it closed the connection"
-            except (EngineUnreachable, EngineRefused) as error:
-                reason = str(error)
-            self._lose(reason)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-    def _found_again(self) -> None:
-        if self._lost is not None:
-            self._lost = None
-            for followed in self._followed.values():
-                if followed.observed:
-                    self._ended(followed.key)
-
-    def _lose(self, reason: str) -> None:
-        if self._lost is None:
-            log.warning("Docker at %s is out of reach: %s", self._engine.url, reason)
-        self._lost = reason
-
     def _happened(self, event: Mapping[str, Any]) -> None:
+        """An event: some tell that a container is over."""
         key = key_of(event.get("Actor", {}).get("Attributes"))
         if key in self._followed and event.get("Action") in ("die", "destroy"):
             self._finish(self._followed[key])
 
-    async def _look_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self._look()
-            except (EngineUnreachable, EngineRefused) as error:
-                self._lose(str(error))
-            else:
-                self._found_again()
-
-    async def _look(self) -> None:
-        """List all containers: copy the logs of those that run, finish those that ended."""
-        containers = await self._engine.list(self._label)
+    async def _listed(self, containers: list[dict[str, Any]]) -> None:
+        """All containers: copy the logs of those that run, finish those that ended."""
         there = set()
         for container in containers:
             key = key_of(container["Labels"])
@@ -402,6 +337,12 @@ class DockerExecutor:
         for key in self._followed.keys() - there:
             self._finish(self._followed[key])
 
+    def _found_again(self) -> None:
+        """What could not be asked about can be again."""
+        for followed in self._followed.values():
+            if followed.observed:
+                self._ended(followed.key)
+
     async def _stop(self, key: AttemptKey, name: str, grace_seconds: int) -> None:
         deadline = time.monotonic() + grace_seconds
         while True:
@@ -414,4 +355,4 @@ class DockerExecutor:
                 log.debug("attempt %d of job %s is not stopped: %s", key.attempt, key.job_id, error)
                 return
             except EngineUnreachable:
-                await asyncio.sleep(LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(STOP_AGAIN_SECONDS)

@@ -56,12 +56,17 @@ class DockerEngine:
         """Whether only this machine reaches it."""
         return self.url.startswith("unix:")
 
+    @property
+    def socket_path(self) -> str:
+        """The socket of one that only this machine reaches."""
+        return self.url.removeprefix("unix://")
+
     async def open(self) -> dict[str, Any]:
         """Connect; what the engine says of itself. Raises EngineTooOld."""
         connector: aiohttp.BaseConnector
         # Each attempt that runs holds a connection, so there is no bound of their number.
         if self.is_local:
-            connector = aiohttp.UnixConnector(self.url.removeprefix("unix://"), limit=0)
+            connector = aiohttp.UnixConnector(self.socket_path, limit=0)
         else:
             connector = aiohttp.TCPConnector(limit=0)
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)

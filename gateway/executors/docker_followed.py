@@ -26,6 +26,12 @@ class Followed:
     observed: bool = False
     """Whether somebody asked for it, and so wants to hear of its end."""
 
+    def forget(self) -> None:
+        """Cancel what is done for it."""
+        for task in (self.copying, self.ending):
+            if task is not None:
+                task.cancel()
+
 
 def write_end(kept: KeptFolder, key: AttemptKey, end: Exited | Refused) -> None:
     """Note how the attempt ended; its container is not needed after that. Raises OSError."""

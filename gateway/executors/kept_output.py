@@ -93,6 +93,10 @@ class KeptFolder:
                 os.fsync(file.fileno())
         new.replace(path)
 
+    def has(self, job_id: str) -> bool:
+        """Whether anything is kept of a job."""
+        return self._job(job_id).is_dir()
+
     def jobs(self) -> list[str]:
         """Ids of the jobs of which something is kept."""
         return [name for name in os.listdir(self.path) if JOB_ID.fullmatch(name)]

@@ -96,6 +96,10 @@ class ScriptedExecutor:
         if self.after_stop is not None and key in self._shown and handle == _handle(key):
             self.end(key, self.after_stop)
 
+    def keeps(self, job_id: str) -> bool:  # noqa: ARG002
+        """Nothing is kept elsewhere."""
+        return True
+
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:
@@ -105,6 +109,12 @@ class ScriptedExecutor:
         data = whole[start : start + limit]
         end = start + len(data)
         return OutputChunk(data=data, offset=start, next_offset=end, dropped_bytes=0, size=len(whole))
+
+    def lease(self, seconds: float) -> None:
+        """Any node can reach everything here."""
+
+    async def abandon(self) -> None:
+        """Other nodes go on with the plans."""
 
     async def remove(self, job_id: str) -> None:
         """Forget the job's attempts and what they wrote."""

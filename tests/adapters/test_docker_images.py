@@ -100,7 +100,7 @@ async def test_wrong_credentials_are_told_without_them(
 
 async def test_a_registry_that_is_not_there_may_come_back(docker: DockerStand, tmp_path: Path) -> None:
     async with gateway(docker, tmp_path, images={"pull": "missing"}) as opened:
-        with pytest.raises(StartRefused, match="could not be pulled: .*refused") as refused:
+        with pytest.raises(StartRefused, match=r"could not be pulled: .*refused") as refused:
             await opened.executor.start(launch(image="127.0.0.1:9/team/tool:1"))
         assert refused.value.passing
 
