@@ -251,7 +251,7 @@ class DockerExecutor:
         if found["State"]["Running"]:
             self._copy(self._known(key))
         else:
-            self._finish(self._known(key))
+            self._finish(self._known(key), witnessed=False)
         return None
 
     def _copy(self, followed: Followed) -> None:
@@ -268,18 +268,18 @@ class DockerExecutor:
             log.warning("the output of %s cannot be written: %s", followed.name, error.strerror)
         else:
             # The log of a container is over when the container is, whose event may have come before all this.
-            self._finish(followed)
+            self._finish(followed, witnessed=self._news.lost is None)
         followed.copying = None
 
-    def _finish(self, followed: Followed) -> None:
-        """A container is said to have ended."""
+    def _finish(self, followed: Followed, *, witnessed: bool) -> None:
+        """A container is said to have ended; `witnessed`: just now, while the engine was listened to."""
         if followed.ending is None and followed.end is None:
-            followed.ending = self._spawn(self._look_at_end(followed))
+            followed.ending = self._spawn(self._look_at_end(followed, witnessed=witnessed))
 
-    async def _look_at_end(self, followed: Followed) -> None:
+    async def _look_at_end(self, followed: Followed, *, witnessed: bool) -> None:
         """Copy the rest of the log, note the end, tell of it."""
         try:
-            end = await find_end(self._engine, self._kept, followed)
+            end = await find_end(self._engine, self._kept, followed, witnessed=witnessed)
         except (EngineUnreachable, EngineRefused) as error:
             log.debug("the end of %s is looked at later: %s", followed.name, error)
             end = None
@@ -312,7 +312,7 @@ class DockerExecutor:
         """An event: some tell that a container is over."""
         key = key_of(event.get("Actor", {}).get("Attributes"))
         if key in self._followed and event.get("Action") in ("die", "destroy"):
-            self._finish(self._followed[key])
+            self._finish(self._followed[key], witnessed=True)
 
     async def _listed(self, containers: list[dict[str, Any]]) -> None:
         """All containers: copy the logs of those that run, finish those that ended."""
@@ -330,12 +330,12 @@ class DockerExecutor:
             elif container["State"] in ("running", "paused"):
                 self._copy(self._known(key))
             elif read_end(self._kept, key) is None:
-                self._finish(self._known(key))
+                self._finish(self._known(key), witnessed=False)
             else:
                 self._delete_later(name_of(key))
         self._removed.clear()
         for key in self._followed.keys() - there:
-            self._finish(self._followed[key])
+            self._finish(self._followed[key], witnessed=False)
 
     def _found_again(self) -> None:
         """What could not be asked about can be again."""

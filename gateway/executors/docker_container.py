@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Exited, Launch, Mount, Resources
+from gateway.domain.executor import AttemptKey, Exited, Launch, Mount, Resources, Vanished
 
 MIB = 1024 * 1024
 INSTANCE, JOB, ATTEMPT, ORGANIZATION = (
     f"jobs-gateway.{name}" for name in ("instance", "job", "attempt", "organization")
 )
 """Labels of the containers."""
+NO_STATUS = 255
 LEAST_NANO_CPUS = 10_000_000
 """A hundredth of a core: kernels take no smaller part of it."""
 VOLUME_PREFIX = "volume:"
@@ -133,13 +134,16 @@ def volumes_of(launch: Launch, rules: Rules) -> list[str]:
     return [source.removeprefix(VOLUME_PREFIX) for source in sources if source.startswith(VOLUME_PREFIX)]
 
 
-def end_of(state: Mapping[str, Any]) -> Exited:
-    """How a container ended.
+def end_of(state: Mapping[str, Any], *, witnessed: bool) -> Exited | Vanished:
+    """How a container ended. `witnessed`: the engine was within reach when it did.
 
     The engine tells 128 + n alike for a command that died of signal n and one that exited with that number;
-    such a number is taken for the signal.
+    such a number is taken for the signal. When it finds a container ended at its own start, without an exit
+    status, because the host was started anew or the two ended together, it tells 255.
     """
     code = int(state["ExitCode"]) & 0xFF
+    if code == NO_STATUS and not witnessed:
+        return Vanished("it ended while Docker or the gateway was away, and Docker has no exit status of it")
     number = code - 128
     return Exited(
         exit_code=code,

@@ -34,8 +34,10 @@ async def copy_log(engine: DockerEngine, followed: Followed, *, follow: bool) ->
             await asyncio.sleep(time.monotonic() - began)
 
 
-async def find_end(engine: DockerEngine, kept: KeptFolder, followed: Followed) -> End | None:
-    """Copy the rest of the log and note how the container ended; None if it runs.
+async def find_end(
+    engine: DockerEngine, kept: KeptFolder, followed: Followed, *, witnessed: bool
+) -> End | None:
+    """Copy the rest of the log and note how the container ended; None if it runs. `witnessed`: see `end_of`.
 
     Raises EngineUnreachable or EngineRefused.
     """
@@ -48,7 +50,7 @@ async def find_end(engine: DockerEngine, kept: KeptFolder, followed: Followed) -
         followed.copying.cancel()
         await asyncio.wait([followed.copying])
         followed.copying = None
-    end = end_of(found["State"])
+    end = end_of(found["State"], witnessed=witnessed)
     try:
         # Once more: a reader that is slow is cut off when the container ends.
         await copy_log(engine, followed, follow=False)
@@ -61,9 +63,9 @@ async def find_end(engine: DockerEngine, kept: KeptFolder, followed: Followed) -
     return told
 
 
-def _told(kept: KeptFolder, followed: Followed, end: Exited) -> Exited | Refused:
+def _told(kept: KeptFolder, followed: Followed, end: Exited | Vanished) -> End:
     """The end, which may be that there is no such command."""
-    if end.exit_code not in NOT_FOUND_CODES:
+    if isinstance(end, Vanished) or end.exit_code not in NOT_FOUND_CODES:
         return end
     said = kept.stream(followed.key, OutputChannel.STDERR).read(offset=0, limit=500).data
     if not said.startswith(INIT_FAILED):

@@ -33,18 +33,17 @@ class Followed:
                 task.cancel()
 
 
-def write_end(kept: KeptFolder, key: AttemptKey, end: Exited | Refused) -> None:
+def write_end(kept: KeptFolder, key: AttemptKey, end: End) -> None:
     """Note how the attempt ended; its container is not needed after that. Raises OSError."""
-    members = {"refused": end.reason} if isinstance(end, Refused) else vars(end)
-    kept.write_note(key, "end", json.dumps(members), durable=True)
+    note = {"kind": type(end).__name__, "members": vars(end)}
+    kept.write_note(key, "end", json.dumps(note), durable=True)
 
 
-def read_end(kept: KeptFolder, key: AttemptKey) -> Exited | Refused | None:
+def read_end(kept: KeptFolder, key: AttemptKey) -> End | None:
     """How the attempt ended; None if that was not noted."""
-    note = kept.note(key, "end")
-    if note is None:
+    text = kept.note(key, "end")
+    if text is None:
         return None
-    members = json.loads(note)
-    if "refused" in members:
-        return Refused(reason=members["refused"], passing=False)
-    return Exited(**members)
+    note = json.loads(text)
+    kinds: dict[str, type[End]] = {kind.__name__: kind for kind in (Exited, Vanished, Refused)}
+    return kinds[note["kind"]](**note["members"])

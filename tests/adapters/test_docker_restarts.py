@@ -11,6 +11,7 @@ import pytest
 from gateway.domain.executor import (
     AttemptKey,
     Exited,
+    Mount,
     Running,
     StartRefused,
     Unreachable,
@@ -82,6 +83,19 @@ async def test_the_engine_goes_on_with_a_stop_when_the_gateway_is_gone(
         assert await opened.end_of(deaf.key) == KILLED
 
 
+async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: DockerStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
+        assert await opened.run(script("exit 255")) == Exited(exit_code=255, out_of_memory=False)
+        alone = script("sleep 0.2; exit 255")
+        await opened.executor.start(alone)
+    await until(lambda: not docker.inspect(name_of(alone.key))["State"]["Running"], "it ends")
+    async with gateway(docker, tmp_path) as opened:
+        for _ in range(2):
+            seen = await opened.end_of(alone.key)
+            assert isinstance(seen, Vanished)
+            assert "no exit status" in seen.reason
+
+
 async def test_an_ended_container_whose_end_was_told_is_deleted_by_the_next_gateway(
     docker: DockerStand, tmp_path: Path
 ) -> None:
@@ -99,14 +113,20 @@ async def test_an_ended_container_whose_end_was_told_is_deleted_by_the_next_gate
 async def test_containers_outlive_dockerd(
     dockerd: DockerStand, tmp_path: Path, number: signal.Signals
 ) -> None:
-    async with gateway(dockerd, tmp_path) as opened:
-        counting, ending, removed = script(COUNTER), script("sleep 0.5; exit 6"), launch("sleep", "1000")
+    (tmp_path / "sign").mkdir()
+    async with gateway(dockerd, tmp_path / "jobs", rules={"volumes": {"sign": f"{tmp_path}/sign"}}) as opened:
+        sign = Mount(name="sign", source="sign", path="/sign")
+        counting, removed = script(COUNTER), launch("sleep", "1000")
+        ending = script("until [ -e /sign/end ]; do sleep 0.02; done; exit 6", mounts=(sign,))
         for launched in (counting, ending, removed):
             await opened.executor.start(launched)
             assert await opened.executor.observe(launched.key, name_of(launched.key)) == Running()
         await opened.says(counting.key, "3\n")
+        process = Path(f"/proc/{dockerd.inspect(name_of(ending.key))['State']['Pid']}")
         dockerd.stop(number)
         await lost(opened, counting.key)
+        (tmp_path / "sign" / "end").touch()
+        await until(lambda: not process.exists(), "the container ends while dockerd is away")
         # It is remembered and done later.
         await opened.executor.remove(removed.key.job_id)
         never = new_key()
