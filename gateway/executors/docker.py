@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 60.0
 """How long the gateway's start waits for the first list of containers."""
+BUILT_IN_NETWORKS = ("none", "host")
 STOP_AGAIN_SECONDS = 1.0
 """Pause before a stop is tried again that did not reach the engine."""
 KEEP_SECONDS = 60.0
@@ -101,9 +102,9 @@ class DockerExecutor:
         self._starter = Starter(self._engine, rules=self._rules, images=self._images, instance=self._instance)
         try:
             info = await self._engine.open()
-            if self._rules.network != "none" and not await self._engine.has_network(self._rules.network):
-                reason = f"setting DOCKER_NETWORK: Docker has no network {self._rules.network!r}"
-                raise ExecutorUnavailable(reason)
+            network = self._rules.network
+            if network not in BUILT_IN_NETWORKS and not await self._engine.has_network(network):
+                raise ExecutorUnavailable(f"setting DOCKER_NETWORK: Docker has no network {network!r}")
         except (EngineUnreachable, EngineRefused, EngineTooOld) as error:
             await self._engine.close()
             raise ExecutorUnavailable(f"Docker at {self._engine.url} cannot be used: {error}") from error

@@ -134,8 +134,9 @@ def volumes_of(launch: Launch, rules: Rules) -> list[str]:
     return [source.removeprefix(VOLUME_PREFIX) for source in sources if source.startswith(VOLUME_PREFIX)]
 
 
-def end_of(state: Mapping[str, Any], *, witnessed: bool) -> Exited | Vanished:
-    """How a container ended. `witnessed`: the engine was within reach when it did.
+def end_of(state: Mapping[str, Any], *, witnessed: bool, tells_memory: bool) -> Exited | Vanished:
+    """How a container ended. `witnessed`: the engine was within reach when it did. `tells_memory`: it knows
+    that there was enough memory.
 
     The engine tells 128 + n alike for a command that died of signal n and one that exited with that number;
     such a number is taken for the signal. When it finds a container ended at its own start, without an exit
@@ -148,5 +149,5 @@ def end_of(state: Mapping[str, Any], *, witnessed: bool) -> Exited | Vanished:
     return Exited(
         exit_code=code,
         signal=number if number in set(signal.Signals) else None,
-        out_of_memory=bool(state.get("OOMKilled")),
+        out_of_memory=True if state.get("OOMKilled") else False if tells_memory else None,
     )

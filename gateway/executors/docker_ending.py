@@ -14,10 +14,8 @@ from gateway.executors.kept_output import KeptFolder
 
 log = logging.getLogger(__name__)
 
-INIT_FAILED = b"[FATAL tini "
-"""How the init process begins to say that it could not run the command."""
-NOT_FOUND_CODES = (126, 127)
-"""The exit codes that it has then."""
+INIT_FAILED = (b"[FATAL tini ", b"ERROR (catatonit")
+"""How the init process of Docker, or of podman, begins to say that it could not run the command."""
 
 
 async def copy_log(engine: DockerEngine, followed: Followed, *, follow: bool) -> None:
@@ -50,7 +48,7 @@ async def find_end(
         followed.copying.cancel()
         await asyncio.wait([followed.copying])
         followed.copying = None
-    end = end_of(found["State"], witnessed=witnessed)
+    end = end_of(found["State"], witnessed=witnessed, tells_memory=engine.tells_memory)
     try:
         # Once more: a reader that is slow is cut off when the container ends.
         await copy_log(engine, followed, follow=False)
@@ -65,10 +63,10 @@ async def find_end(
 
 def _told(kept: KeptFolder, followed: Followed, end: Exited | Vanished) -> End:
     """The end, which may be that there is no such command."""
-    if isinstance(end, Vanished) or end.exit_code not in NOT_FOUND_CODES:
+    if isinstance(end, Vanished) or end.exit_code == 0:
         return end
     said = kept.stream(followed.key, OutputChannel.STDERR).read(offset=0, limit=500).data
     if not said.startswith(INIT_FAILED):
         return end
-    line = said.decode("utf-8", "replace").splitlines()[0].partition("] ")[2]
+    line = said.decode("utf-8", "replace").splitlines()[0]
     return Refused(reason=f"the image cannot run the command: {line}", passing=False)

@@ -49,6 +49,10 @@ class DockerEngine:
     def __init__(self, url: str) -> None:
         """`url`: unix:///path or tcp://host:port."""
         self.url = url
+        self.tells_memory = True
+        """Whether a container that was not killed for lack of memory is known not to have been; podman does
+        not know it.
+        """
         self._client: Docker | None = None
 
     @property
@@ -82,6 +86,8 @@ class DockerEngine:
                 raise EngineTooOld(
                     f"it speaks version {spoken} of the API, and {oldest} is the oldest that will do"
                 )
+            names = [component.get("Name") for component in version.get("Components") or ()]
+            self.tells_memory = "Podman Engine" not in names
             return dict(await self._client.system.info())
 
     async def close(self) -> None:

@@ -50,6 +50,8 @@ def refused_create(image: str, error: EngineRefused) -> StartRefused:
     """A container could not be made."""
     if BAD_NAME.search(error.message):
         return StartRefused(f"{image!r} is not the name of an image", passing=False)
+    if NO_INIT.search(error.message):
+        return _without_init(error)
     passing = bool(PASSING.search(error.message)) or error.status >= 500
     return StartRefused(f"Docker refuses the container: {error.message}", passing=passing)
 
@@ -57,7 +59,12 @@ def refused_create(image: str, error: EngineRefused) -> StartRefused:
 def refused_start(error: EngineRefused) -> StartRefused:
     """A container that was made could not be started."""
     if NO_INIT.search(error.message):
-        reason = f"Docker lacks the small init process that runs the commands: {error.message}"
-        return StartRefused(reason, passing=False)
+        return _without_init(error)
     passing = bool(PASSING.search(error.message)) or error.status >= 500
     return StartRefused(f"Docker could not start the container: {error.message}", passing=passing)
+
+
+def _without_init(error: EngineRefused) -> StartRefused:
+    return StartRefused(
+        f"Docker lacks the small init process that runs the commands: {error.message}", passing=False
+    )
