@@ -20,7 +20,7 @@ import pytest
 SECONDS = 60.0
 """How long anything may take; nothing waits for it when all is well."""
 IMAGE = "jobs-test:1"
-"""Has busybox, `echo image command` as its own command, and wants to be stopped by SIGUSR1."""
+"""Has busybox, and `echo image command` as its own command."""
 API = "http://docker/v1.40"
 BUSYBOX = "/bin/busybox"
 
@@ -110,8 +110,7 @@ class DockerStand:
 
     def make_image(self) -> None:
         """Import the image."""
-        changes = ['CMD ["echo", "image command"]', "STOPSIGNAL SIGUSR1"]
-        query = {"fromSrc": "-", "repo": "jobs-test", "tag": "1", "changes": changes}
+        query = {"fromSrc": "-", "repo": "jobs-test", "tag": "1", "changes": 'CMD ["echo", "image command"]'}
         self.http.post(f"{API}/images/create", params=query, content=image_layer()).raise_for_status()
 
     def create(self, name: str, body: dict[str, Any]) -> None:

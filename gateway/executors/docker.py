@@ -52,7 +52,7 @@ BUILT_IN_NETWORKS = ("none", "host")
 STOP_AGAIN_SECONDS = 1.0
 """Pause before a stop is tried again that did not reach the engine."""
 KEEP_SECONDS = 60.0
-"""How long an ended container is kept for other gateways that have not seen its end."""
+"""How long an ended container is kept for other nodes that have not seen its end."""
 
 
 class DockerExecutor:
@@ -71,18 +71,20 @@ class DockerExecutor:
         images: Images,
         output_limit_bytes: int,
         instance: str | None = None,
-        keep_seconds: float = KEEP_SECONDS,
+        keep_seconds: float | None = None,
     ) -> None:
         """`instance`: tells the gateway's containers from others; None = one is made up for the folder.
 
-        `keep_seconds`: how long an ended container is kept.
+        `keep_seconds`: how long an ended container is kept; None = for other nodes that can reach it.
         """
         self._engine = engine
         self._rules = rules
         self._images = images
         self._kept = KeptFolder(folder, output_limit_bytes)
         self._instance = instance or ""
-        self._keep_seconds = keep_seconds
+        self._keep_seconds = (
+            keep_seconds if keep_seconds is not None else 0.0 if engine.is_local else KEEP_SECONDS
+        )
         self.reachable_from_anywhere = not engine.is_local
         self.support: Mapping[str, FeatureSupport] = SUPPORT
         self._followed: dict[AttemptKey, Followed] = {}
@@ -99,7 +101,13 @@ class DockerExecutor:
         self._kept.open()
         self._instance = self._instance or self._own_instance()
         self._warden = Warden(self._kept.path, self._engine.socket_path, self._label)
-        self._starter = Starter(self._engine, rules=self._rules, images=self._images, instance=self._instance)
+        self._starter = Starter(
+            self._engine,
+            kept=self._kept,
+            rules=self._rules,
+            images=self._images,
+            instance=self._instance,
+        )
         try:
             info = await self._engine.open()
             network = self._rules.network

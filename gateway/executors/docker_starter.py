@@ -10,6 +10,7 @@ from gateway.executors.docker_container import INSTANCE, Rules, body_of, key_of,
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineUnreachable
 from gateway.executors.docker_images import Images
 from gateway.executors.docker_refusals import refused_create, refused_start
+from gateway.executors.kept_output import KeptFolder
 
 START_SECONDS = 60.0
 """How long a start keeps trying to reach the engine."""
@@ -20,8 +21,11 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 class Starter:
     """Starts attempts in containers that carry the label of one instance."""
 
-    def __init__(self, engine: DockerEngine, *, rules: Rules, images: Images, instance: str) -> None:
+    def __init__(
+        self, engine: DockerEngine, *, kept: KeptFolder, rules: Rules, images: Images, instance: str
+    ) -> None:
         self._engine = engine
+        self._kept = kept
         self._rules = rules
         self._images = images
         self._instance = instance
@@ -29,14 +33,18 @@ class Starter:
     async def start(self, launch: Launch) -> None:
         """Start the attempt or find it started. Raises StartRefused when it is certain that it was not.
 
-        When the engine stays silent after it was asked to start the container, that counts as started:
-        whether it runs is seen once it answers again.
+        When the engine stays silent after it was asked to start the container, by this gateway before it was
+        killed, too, that counts as started: whether it runs is seen once it answers again. The note `asked`
+        tells of it; what another node has asked for is not known here.
         """
+        self._kept.make(launch.key)
         give_up = time.monotonic() + START_SECONDS
-        pause, asked = FIRST_PAUSE_SECONDS, False
+        pause = FIRST_PAUSE_SECONDS
+        asked = not self._engine.is_local or self._kept.note(launch.key, "asked") is not None
         while True:
             try:
                 if await self._make(launch):
+                    self._kept.write_note(launch.key, "asked", "")
                     asked = True
                     await self._begin(name_of(launch.key))
                 return
@@ -47,6 +55,9 @@ class Starter:
                     raise StartRefused(
                         f"Docker could not be asked to start it: {error}", passing=True
                     ) from error
+            except OSError as error:
+                reason = f"the attempt's folder cannot be written: {error.strerror}"
+                raise StartRefused(reason, passing=True) from error
             except EngineRefused as error:
                 raise StartRefused(f"Docker failed: {error}", passing=error.status >= 500) from error
             await asyncio.sleep(pause)

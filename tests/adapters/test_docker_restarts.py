@@ -189,9 +189,20 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
         assert await opened.text(launched.key) == "once\n"
         assert lost_answers == 1
         monkeypatch.setattr(docker_starter, "START_SECONDS", 0.0)
-        unsure = script("echo unsure")
+        unsure = script("echo unsure; sleep 1000")
         assert await opened.executor.start(unsure) == name_of(unsure.key)
-        assert await opened.end_of(unsure.key) == SUCCEEDED
+        await opened.says(unsure.key, "unsure\n")
+
+    async def silent(*_: object) -> None:
+        raise EngineUnreachable("it does not answer")
+
+    # The gateway was killed before it stored the handle, and now the engine is silent.
+    async with gateway(docker, tmp_path) as opened:
+        monkeypatch.setattr(DockerEngine, "create", silent)
+        assert await opened.executor.start(unsure) == name_of(unsure.key)
+        monkeypatch.undo()
+        assert await opened.executor.observe(unsure.key, name_of(unsure.key)) == Running()
+        await opened.executor.remove(unsure.key.job_id)
 
 
 async def lost(opened: Gateway, key: AttemptKey) -> None:
