@@ -109,7 +109,7 @@ def refusals() -> list[Any]:
         ),
         pytest.param(
             lambda: launch("true", mounts=(Mount(name="v", source="gone", path="/data"),)),
-            "/does/not/exist",
+            "/not/there",
             id="no path",
         ),
         pytest.param(
@@ -124,7 +124,7 @@ def refusals() -> list[Any]:
 async def test_what_cannot_be_started_is_refused_with_the_reason(
     docker: DockerStand, tmp_path: Path, launched: Callable[[], Any], reason: str
 ) -> None:
-    sources = {"gone": "/does/not/exist", "no-volume": "volume:no-volume"}
+    sources = {"gone": f"{tmp_path}/not/there", "no-volume": "volume:no-volume"}
     async with gateway(docker, tmp_path, rules={"volumes": sources}) as opened:
         wanted = launched()
         with pytest.raises(StartRefused, match=reason) as refused:
