@@ -10,18 +10,18 @@ BENCH_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
 FUZZ_SECONDS ?= 600
 
-.PHONY: help setup serve demo test lint test-all fuzz contract bench clean
+.PHONY: help setup serve demo test lint test-all fuzz contract bench image-constraints clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.demo ## install the gateway and what the demo needs into .venv
 
 serve: $(VENV)/.demo ## run the gateway (SERVE_ARGS="--port 8081")
 	$(BIN)/gateway serve $(SERVE_ARGS)
 
-demo: $(VENV)/.demo ## start the main job over SOAP, watch it over REST
-	$(BIN)/python -m gateway.demo
+demo: $(VENV)/.demo$(STORE) ## start the main job over SOAP, watch it over REST (STORE=postgres NODES=3: kill a node half-way)
+	$(BIN)/python -m gateway.demo $(if $(STORE),--store $(STORE)) $(if $(NODES),--nodes $(NODES))
 
 test: $(VENV)/.test $(NODE)/node_modules/.made lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
@@ -44,6 +44,9 @@ contract: $(VENV)/.demo ## renew wsdl/, the OpenAPI document and the README's ta
 bench: $(VENV)/.bench ## measure the performance goals (QUICK=1 is rough and short, ROWS=1,4 are some of them)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(BENCH_ARGS)
 
+image-constraints: $(VENV)/.made ## renew the versions of what the container image has
+	PYTHON=$(BIN)/python docker/make-constraints.sh
+
 clean: ## remove what the commands above made, but for the data folder
 	rm -rf $(NODE)/node_modules bench/.cache .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -57,6 +60,10 @@ $(VENV)/.made:
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[demo]"
 	touch $@
+
+$(VENV)/.demopostgres: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[demo-postgres]"
+	touch $@ $(VENV)/.demo
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"

@@ -13,6 +13,8 @@ _COMMANDS = {
     "serve": "gateway.cli.serve:serve_command",
     "work": "gateway.cli.work:work_command",
     "keys": "gateway.cli.keys:keys_group",
+    "migrate": "gateway.cli.migrate:migrate_command",
+    "copy": "gateway.cli.copy:copy_command",
     "contract": "gateway.cli.contract:contract_command",
     "translate": "gateway.cli.translate:translate_command",
 }

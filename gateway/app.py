@@ -5,7 +5,6 @@ import secrets
 from starlette.types import ASGIApp
 
 from gateway.catalogue_file import read_catalogue
-from gateway.clock import SystemClock
 from gateway.contract.seam import Seam
 from gateway.data_folder import DataFolder
 from gateway.domain.house import House, OwnNode, Policy
@@ -23,8 +22,7 @@ from gateway.rest.probes import openapi_pages, probe_pages
 from gateway.settings import Settings
 from gateway.soap.door import PATH as SOAP_PATH
 from gateway.soap.door import soap_door
-from gateway.store_choice import open_vault
-from gateway.stores.attachment_folder import AttachmentFolder
+from gateway.store_choice import build_attachments, check_vault, clock_of, open_vault
 from gateway.vault import KEY_BYTES, StoreSealer
 
 
@@ -57,12 +55,14 @@ async def build_house(
     sealing_key = await store.write(
         lambda tx: tx.setting("sealing_key", lambda: secrets.token_bytes(KEY_BYTES))
     )
+    vault = open_vault(settings, folder)
+    await check_vault(store, vault)
     return House(
         store=store,
         executor=executor,
-        attachments=AttachmentFolder(folder.attachments),
-        clock=SystemClock(),
-        vault=open_vault(settings, folder),
+        attachments=build_attachments(store, folder),
+        clock=clock_of(store),
+        vault=vault,
         sealer=StoreSealer(sealing_key),
         catalogue=catalogue,
         policy=_policy(settings, listener),

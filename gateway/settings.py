@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     """Port to listen on; 0 = a free one, which is told at start and in the data folder's file `address`."""
     data: Path = Path("data")
     """Folder of everything that the gateway keeps: database, secret key, folders and output of jobs."""
+    store: SecretStr | None = None
+    """Address of a PostgreSQL database to keep everything in, postgresql://user@host/name; without it a file
+    in the data folder. A password is better kept in the environment (PGPASSWORD) or in ~/.pgpass."""
     public_url: Url | None = None
     """Address under which callers reach the gateway, when a proxy stands before it; goes before whatever
     headers say."""

@@ -46,6 +46,11 @@ class FileVault:
         self._sealing = AESGCM(_derived(key, b"seal"))
         self._token_key = _derived(key, b"token")
 
+    @property
+    def key_id(self) -> bytes:
+        """What sealed values name the key by."""
+        return self._id
+
     def seal(self, value: str, *, context: str) -> bytes:
         """Encrypt; the ciphertext names its key and can be opened with the same context only."""
         nonce = os.urandom(_NONCE_BYTES)

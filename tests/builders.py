@@ -58,7 +58,7 @@ def a_record(job: Job | None = None, **overrides: Any) -> JobRecord:
     return JobRecord(job=made, **own)
 
 
-_RECORD_MEMBERS = JobRecord.__dataclass_fields__.keys() - {"job"}
+_RECORD_MEMBERS = set(JobRecord._fields) - {"job"}
 
 
 def an_event(job_id: str, id: int = 1, **overrides: Any) -> JobEvent:

@@ -1,6 +1,8 @@
-"""What every run of the tests says at its end."""
+"""What every run of the tests says at its end, and the servers that tests share."""
 
 import pytest
+
+from tests.pg_stand import PgStand, shared_stand
 
 LEFT_OUT = "client stack left out: "
 """How a skipped test begins to say which client stack this machine lacks."""
@@ -13,3 +15,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = {reason.removeprefix("Skipped: ") for _, _, reason in skipped}
     for reason in sorted(reason for reason in reasons if reason.startswith(LEFT_OUT)):
         terminalreporter.write_line(reason, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> PgStand:
+    """A PostgreSQL server, started for the first test that asks for it."""
+    return shared_stand()

@@ -1,5 +1,6 @@
 """The domain put together for tests: a store in memory, a scripted executor, a clock that stands still."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,14 +15,17 @@ from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House, Policy
 from gateway.domain.job import Job, JobEvent
 from gateway.domain.parts import RetryPolicy
+from gateway.domain.ports import JobStore
 from gateway.domain.record import JobRecord, Stored
 from gateway.domain.words import CallProtocol, FeatureSupport, JobTypeFeature
 from gateway.engine.engine import Engine
 from gateway.executors.scripted import ScriptedExecutor
 from gateway.stores.attachment_folder import AttachmentFolder
+from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
 from gateway.vault import FileVault, StoreSealer
 from tests.clock import FakeClock
+from tests.pg_stand import shared_stand
 
 OPERATION = {operation.name: operation for operation in OPERATIONS}
 
@@ -122,12 +126,23 @@ class TestHouse:
         return TestHouse(self.house, Engine(self.house), self.executor, self.clock, Seam(self.house))
 
 
+def _a_store() -> JobStore:
+    """A store of the kind that GATEWAY_TEST_STORE names: sqlite (in memory, the default) or postgres."""
+    if os.environ.get("GATEWAY_TEST_STORE") == "postgres":
+        return PostgresJobStore(shared_stand().database())
+    return SqliteJobStore.in_memory()
+
+
 @asynccontextmanager
 async def a_house(
-    tmp_path: Any, support: dict[str, FeatureSupport] | None = None, **policy: Any
+    tmp_path: Any,
+    support: dict[str, FeatureSupport] | None = None,
+    *,
+    store: JobStore | None = None,
+    **policy: Any,
 ) -> AsyncIterator[TestHouse]:
-    """A house whose store, executor and clock are the test's own."""
-    store, clock = SqliteJobStore.in_memory(), FakeClock()
+    """A house whose store, executor and clock are the test's own; the store is opened and closed here."""
+    store, clock = store or _a_store(), FakeClock()
     executor = ScriptedExecutor(support or {})
     await store.open()
     try:

@@ -28,7 +28,7 @@ from gateway.executors.process import ProcessExecutor
 from gateway.key_rules import check_shared_host, key_entry
 from gateway.refusal import Refusal
 from gateway.settings import Settings
-from gateway.store_choice import build_store, open_store, open_vault
+from gateway.store_choice import build_store, check_vault, open_store, open_vault
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ def keys_group() -> None:
     show_envvar=True,
     help="When the key stops: an instant, or a time from now such as 12h or 90d. Never without it.",
 )
-@setting_options("data", "shared_host_jobs")
+@setting_options("data", "store", "shared_host_jobs")
 def create(settings: Settings, name: str, role: str, organization: str, expires: datetime | None) -> None:
     """Make a key and print it. It is shown this once and kept nowhere."""
     now = SystemClock().now()
@@ -124,21 +124,21 @@ def create(settings: Settings, name: str, role: str, organization: str, expires:
         except Conflict as error:
             raise click.ClickException(error.reason) from None
 
-    folder = DataFolder(settings.data)
-    folder.make()
-    _with_store(settings, folder, work)
+    DataFolder(settings.data).make()
+    _with_store(settings, work)
     click.echo(text)
 
 
 @keys_group.command("list")
-@setting_options("data")
+@setting_options("data", "store")
 def list_keys(settings: Settings) -> None:
     """List all keys ever made, oldest first."""
 
     async def work(store: JobStore) -> list[KeyRecord]:
         return await store.read(lambda reader: reader.keys())
 
-    keys = _with_store(settings, _existing(settings), work)
+    _existing(settings)
+    keys = _with_store(settings, work)
     now = SystemClock().now()
     rows: list[tuple[str, ...]] = [
         ("ID", "NAME", "ROLE", "ORGANIZATION", "CREATED", "EXPIRES", "LAST USED", "STATE")
@@ -151,7 +151,7 @@ def list_keys(settings: Settings) -> None:
 
 @keys_group.command("revoke")
 @click.argument("id")
-@setting_options("data")
+@setting_options("data", "store")
 def revoke(settings: Settings, id: str) -> None:
     """Revoke the key of this ID. A gateway that serves refuses it within 5 seconds."""
     now = SystemClock().now()
@@ -168,13 +168,14 @@ def revoke(settings: Settings, id: str) -> None:
     async def work(store: JobStore) -> str:
         return await store.write(save)
 
-    click.echo(_with_store(settings, _existing(settings), work))
+    _existing(settings)
+    click.echo(_with_store(settings, work))
 
 
 @keys_group.command("digest")
 @click.argument("id")
 @click.option("--remove", is_flag=True, help="Take the shared secret away instead of making one.")
-@setting_options("data", "secret_key_file")
+@setting_options("data", "store", "secret_key_file")
 def digest(settings: Settings, id: str, remove: bool) -> None:
     """Make a shared secret for the key of this ID and print it, for clients that sign in over SOAP with a
     WS-Security password digest: ID is their user name, the secret their password. It takes the place of the
@@ -183,7 +184,8 @@ def digest(settings: Settings, id: str, remove: bool) -> None:
     now = SystemClock().now()
     folder = _existing(settings)
     secret = new_digest_secret()
-    sealed = None if remove else open_vault(settings, folder).seal(secret, context=vault_context(id))
+    vault = open_vault(settings, folder)
+    sealed = None if remove else vault.seal(secret, context=vault_context(id))
 
     def save(store: JobWriter) -> None:
         key = _found(store, id)
@@ -194,9 +196,10 @@ def digest(settings: Settings, id: str, remove: bool) -> None:
         store.audit(key_entry(action, key, actor=_actor(), at=now))
 
     async def work(store: JobStore) -> None:
+        await check_vault(store, vault)
         await store.write(save)
 
-    _with_store(settings, folder, work)
+    _with_store(settings, work)
     click.echo(f"key {id} has no shared secret any more" if remove else secret)
 
 
@@ -209,14 +212,16 @@ def _found(store: JobWriter, id: str) -> KeyRecord:
 
 def _existing(settings: Settings) -> DataFolder:
     folder = DataFolder(settings.data)
-    if not folder.exists():
+    if settings.store is not None:
+        folder.make()
+    elif not folder.exists():
         raise Refusal(f"data folder {folder.path}: no gateway has kept anything there; see --data")
     return folder
 
 
-def _with_store(
-    settings: Settings, folder: DataFolder, work: Callable[[JobStore], Coroutine[Any, Any, T]]
-) -> T:
+def _with_store(settings: Settings, work: Callable[[JobStore], Coroutine[Any, Any, T]]) -> T:
+    folder = DataFolder(settings.data)
+
     async def run() -> T:
         store = build_store(settings, folder)
         await open_store(store)

@@ -10,7 +10,8 @@ from gateway.logs import set_up_logs
 from gateway.server import serve
 from gateway.settings import PREFIX, Settings, unknown_variables
 
-_OTHER_VARIABLES = (CONFIG_VARIABLE, PREFIX + "KEYS_", PREFIX + "CONTRACT_", PREFIX + "TRANSLATE_")
+_OTHER_COMMANDS = ("KEYS_", "MIGRATE_", "COPY_", "CONTRACT_", "TRANSLATE_")
+_OTHER_VARIABLES = (CONFIG_VARIABLE, *(PREFIX + name for name in _OTHER_COMMANDS))
 """Variables of the other commands' options."""
 
 

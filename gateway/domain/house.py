@@ -53,12 +53,16 @@ class Changes:
         for event in self._waiting.get(change.job_id, ()):
             event.set()
 
-    def close(self) -> None:
-        """The gateway stops: wake everyone, now and from now on."""
-        self.closing.set()
+    def tell_all(self) -> None:
+        """Any job may have changed."""
         for events in self._waiting.values():
             for event in events:
                 event.set()
+
+    def close(self) -> None:
+        """The gateway stops: wake everyone, now and from now on."""
+        self.closing.set()
+        self.tell_all()
 
     @asynccontextmanager
     async def of(self, job_id: str) -> AsyncIterator[asyncio.Event]:

@@ -213,8 +213,8 @@ class JobWriter(JobReader, Protocol):
 
 
 class JobStore(Protocol):
-    """Keeps everything. A unit of work is a plain function that runs in one transaction; it may be called
-    again when that transaction has to be made anew, so it has no other effects.
+    """Keeps everything. A unit of work is a plain function that is called in one transaction. It may be
+    called again, in another, until it is stored once: it changes nothing but through what it is handed.
     """
 
     shared: bool
@@ -249,6 +249,11 @@ class JobStore(Protocol):
 
     def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
         """Have a function called on the event loop after each durable change of a scheduled job."""
+
+    def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
+        """Have a function called on the event loop when changes that others made in the same store may have
+        gone by untold.
+        """
 
 
 class Exchange(Protocol):

@@ -1,7 +1,7 @@
 """What the store keeps of a job, a key and an idempotent request, beside what replies show."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, Self
@@ -42,9 +42,8 @@ class StopReason(StrEnum):
     HEARTBEAT = "HEARTBEAT"
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobRecord:
-    """A job with what only the engine needs to know."""
+class JobRecord(NamedTuple):
+    """A job with what only the engine needs to know. Each step of a job makes copies of it, hence a tuple."""
 
     job: Job
     event_count: int = 0
@@ -71,7 +70,7 @@ class JobRecord:
 
     def with_(self, **changes: Any) -> Self:
         """A copy with other values."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
 
 @dataclass(frozen=True)

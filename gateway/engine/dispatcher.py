@@ -37,11 +37,20 @@ class Dispatcher:
         """Told of each attempt that runs."""
         self._claimed: list[JobRecord] = []
         """Claimed in commits of others, not yet started."""
+        self._more = False
+        """Whether these commits may have left something to claim."""
         self._held = False
         self._starting: set[asyncio.Task[None]] = set()
 
     async def tick(self) -> float | None:
-        """Claim and start what there is room for, until the queue is empty or all places are taken."""
+        """Claim and start what there is room for, until the queue is empty or all places are taken. What
+        commits of others have claimed was all of that, unless they say otherwise.
+        """
+        taken = self._taken()
+        await self.start(taken)
+        if taken and not self._more:
+            return None
+        self._more = False
         while claimed := self._taken() or await self._claim():
             await self.start(claimed)
         return None
@@ -61,7 +70,12 @@ class Dispatcher:
     def take(self, claimed: list[JobRecord] | None) -> bool:
         """Start these with the next tick; whether one is wanted. None: claiming failed, try again."""
         self._claimed += claimed or []
+        self._more |= claimed is None or len(claimed) == _BATCH
         return claimed is None or bool(claimed)
+
+    def look(self) -> None:
+        """With the next tick, look for what no commit of this gateway has claimed."""
+        self._more = True
 
     def hold(self) -> None:
         """Claim nothing more."""

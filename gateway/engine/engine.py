@@ -38,11 +38,20 @@ class Engine:
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
         self._scheduling = Loop("scheduler", self.scheduler.tick)
+        self._loops = (
+            self._watching,
+            self._dispatching,
+            self._promoting,
+            self._pruning,
+            self._scheduling,
+            self._belonging,
+        )
 
     async def open(self) -> None:
         """Hear of changes, and reach what jobs have left. The store must be open."""
         self._house.store.listen(self._changed)
         self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
+        self._house.store.listen_to_gaps(self._missed)
         if self._house.exchange is not None:
             self._house.exchange.answer(partial(answer_for_output, self._house))
         await self._house.executor.open(self._ended)
@@ -61,14 +70,7 @@ class Engine:
             return
         await self.take_over()
         self._house.store.follow_up(self.dispatcher.due, self.dispatcher.claim, self._claimed)
-        for loop in (
-            self._watching,
-            self._dispatching,
-            self._promoting,
-            self._pruning,
-            self._scheduling,
-            self._belonging,
-        ):
+        for loop in self._loops:
             loop.start()
 
     async def stop(self) -> None:
@@ -97,6 +99,14 @@ class Engine:
         self.dispatcher.drop()
         self.monitor.drop()
 
+    def _missed(self) -> None:
+        """Changes by others may have gone by untold: look at everything."""
+        self._house.changes.tell_all()
+        self.monitor.look_at_all()
+        self.dispatcher.look()
+        for loop in self._loops:
+            loop.wake()
+
     def _follow(self, record: JobRecord) -> None:
         self.monitor.follow(record)
         self._watching.wake()
@@ -116,4 +126,5 @@ class Engine:
         if change.status is JobStatus.WAITING:
             self._promoting.wake()
         if change.elsewhere and self.dispatcher.due(change):
+            self.dispatcher.look()
             self._dispatching.wake()

@@ -44,7 +44,8 @@ class Loop:
         pause: float | None = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             if self._task is None:
                 return
             self._woken.clear()

@@ -74,6 +74,10 @@ class Monitor:
             self._look.add(change.job_id)
         return watched
 
+    def look_at_all(self) -> None:
+        """Any job may have changed."""
+        self._look.update(self._watches)
+
     async def tick(self) -> float | None:
         """Look at every attempt that something happened to or whose time has come."""
         now = self._house.clock.monotonic()

@@ -115,6 +115,9 @@ class SqliteJobStore:
         """Have a function called on the event loop after each durable change of a scheduled job."""
         self._schedule_listeners.append(listener)
 
+    def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
+        """Nobody else changes jobs in this store, so nothing goes by untold."""
+
     def follow_up(
         self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]
     ) -> None:

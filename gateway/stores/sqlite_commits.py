@@ -116,6 +116,7 @@ class GroupCommit:
     def _commit(self, group: list[_Unit]) -> None:
         try:
             self._begin()
+            self._writer.recent.look()
             for unit in group:
                 self._perform(unit)
             self._follow(group)
@@ -123,6 +124,7 @@ class GroupCommit:
         except Exception as error:
             cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
             self._roll_back()
+            self._writer.recent.clear()
             for unit in group:
                 unit.error = unavailable(cause)
 
@@ -164,6 +166,7 @@ class GroupCommit:
             unit.error = _told(error)
         else:
             unit.changes = tuple(self._writer.changes.values())
+            self._writer.keep()
         self._db.execute("RELEASE unit")
 
     def _roll_back(self) -> None:

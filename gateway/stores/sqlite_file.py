@@ -49,12 +49,24 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self.refusal_of(error) from error
 
+    def version(self) -> int:
+        """How far the migrations have come; 0 = there is no file yet. Raises StoreError."""
+        if not self.path.exists():
+            return 0
+        try:
+            with closing(self.connect_to_read()) as connection:
+                return self._pragma(connection, "user_version")
+        except sqlite3.Error as error:
+            raise self.refusal_of(error) from error
+
     def connect_to_write(self) -> sqlite3.Connection:
         """A connection that writes. Transactions are begun and ended by hand."""
         return self._connect(
             # In WAL mode FULL syncs at each commit; NORMAL would lose confirmed jobs when the power goes.
             synchronous="FULL" if self._durable else "OFF",
             foreign_keys="ON",
+            # What undoes a unit of work is kept there; else one of 16 pages would make a file for it.
+            temp_store="MEMORY",
             cache_size=-_WRITE_CACHE_KIB,
             wal_autocheckpoint=_WAL_PAGES,
             journal_size_limit=_WAL_LIMIT_BYTES,

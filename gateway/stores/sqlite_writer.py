@@ -17,6 +17,7 @@ from gateway.stores.sqlite_digests import SqliteDigestWriter
 from gateway.stores.sqlite_instants import to_number
 from gateway.stores.sqlite_logs import SqliteLogWriter
 from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sqlite_recent import RecentRecords
 from gateway.stores.sqlite_results import SqliteResultWriter
 from gateway.stores.sqlite_rows import job_columns, key_columns, new_job_columns, record_of, words_of
 from gateway.stores.sqlite_schedules import SqliteScheduleWriter
@@ -32,7 +33,8 @@ _NO_JOBS = frozenset(
 
 
 class SqliteWriter(SqliteReader):
-    """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it.
+    """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it, and
+    `keep` when it was not undone.
 
     Jobs and their history are held back until the end, or until a query looks at jobs: most units save a job
     more than once, and each time costs the change of several indexes.
@@ -46,6 +48,7 @@ class SqliteWriter(SqliteReader):
             connection, queries, before_runs=self.finish, changed=self._schedule_changed
         )
         self.digests: SqliteDigestWriter = SqliteDigestWriter(connection, queries)
+        self.recent = RecentRecords(connection)
         self.begin()
 
     def begin(self) -> None:
@@ -56,6 +59,8 @@ class SqliteWriter(SqliteReader):
         """Jobs as the tables have them, as far as that is known."""
         self._documents: dict[str, Stored[Job]] = {}
         """Jobs that this unit has written, as replies show them."""
+        self._stored: dict[str, tuple[JobRecord, int]] = {}
+        """The same as records, with the lengths of their documents."""
         self._held: dict[str, JobRecord] = {}
         self._new: dict[str, tuple[JobStart, dict[str, bytes]]] = {}
         self._events: list[JobEvent] = []
@@ -71,19 +76,28 @@ class SqliteWriter(SqliteReader):
             self._find_by(self._written.get(job_id), job)
             self._written[job_id] = job
             self._documents[job_id] = Stored(Job, job_id, job.organization_id, job.version, document)
+            self._stored[job_id] = record, len(document)
         for event in self._events:
             self._add(event)
         # Only now: a unit that ignores an error here fails again at its end.
         self._held, self._new, self._events = {}, {}, []
 
+    def keep(self) -> None:
+        """Have the next units of work find the jobs that this one has written."""
+        self.recent.keep(self._stored.values())
+
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
         if job_id in self._held:
             return self._held[job_id]
-        row = self._run("job", {"id": job_id}).fetchone()
-        if row is None:
-            return None
-        record = record_of(row)
+        if job_id in self._stored:
+            return self._stored[job_id][0]
+        record = self.recent.get(job_id)
+        if record is None:
+            row = self._run("job", {"id": job_id}).fetchone()
+            if row is None:
+                return None
+            record = record_of(row)
         self._written[job_id] = record.job
         return record
 
@@ -138,6 +152,8 @@ class SqliteWriter(SqliteReader):
         self._each("delete_word", organization_id, words.split(), place)
         self._written.pop(job_id, None)
         self._documents.pop(job_id, None)
+        self._stored.pop(job_id, None)
+        self.recent.drop(job_id)
         self.changes[job_id] = Change(job_id, 0, JobStatus[status])
 
     def add_event(self, event: JobEvent) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,7 +54,7 @@ async def test_even_stop_iteration_comes_back(store: JobStore) -> None:
 
 async def test_a_unit_sees_what_it_has_written(store: JobStore) -> None:
     record = a_record(version=1)
-    newer = replace(record, job=record.job.with_(version=2, tags=("b",)))
+    newer = record.with_(job=record.job.with_(version=2, tags=("b",)))
 
     def work(tx: JobWriter) -> Any:
         tx.insert_job(record, request=a_start(), secrets={})
@@ -98,7 +97,7 @@ async def test_many_writers_lose_no_change(store: JobStore) -> None:
         now = tx.job(record.job.id)
         assert now is not None
         version = now.job.version + 1
-        tx.save_job(replace(now, job=now.job.with_(version=version), event_count=now.event_count + 1))
+        tx.save_job(now.with_(job=now.job.with_(version=version), event_count=now.event_count + 1))
         tx.add_event(an_event(record.job.id, now.event_count + 1))
 
     async def caller() -> None:
@@ -122,7 +121,7 @@ async def test_nothing_is_seen_before_it_is_durable(store: JobStore) -> None:
     def both(number: int) -> Callable[[JobWriter], None]:
         def work(tx: JobWriter) -> None:
             for record in (first, second):
-                tx.save_job(replace(record, event_count=number))
+                tx.save_job(record.with_(event_count=number))
 
         return work
 
@@ -205,7 +204,7 @@ async def test_listeners_hear_of_durable_changes_alone(store: JobStore) -> None:
     store.listen(heard.append)
     record = await inserted(store)
     job_id = record.job.id
-    newer = replace(record, job=record.job.with_(version=2, job_status=JobStatus.RUNNING))
+    newer = record.with_(job=record.job.with_(version=2, job_status=JobStatus.RUNNING))
 
     def fails(tx: JobWriter) -> None:
         tx.save_job(newer)
@@ -245,7 +244,7 @@ async def test_a_job_that_changes_twice_in_a_unit_is_told_once(store: JobStore) 
 
     def work(tx: JobWriter) -> None:
         tx.insert_job(record, request=a_start(), secrets={})
-        tx.save_job(replace(record, job=record.job.with_(version=2)))
+        tx.save_job(record.with_(job=record.job.with_(version=2)))
 
     await store.write(work)
     assert heard == [Change(record.job.id, 2, JobStatus.SCHEDULED)]

@@ -1,6 +1,5 @@
 """The port JobStore over every adapter: dependencies, locks, and what the loops look for."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,7 +158,7 @@ async def test_due_jobs_come_earliest_first(store: JobStore) -> None:
     assert await store.read(lambda tx: tx.due(later(0.999), 9)) == []
     assert await store.read(lambda tx: tx.due(later(2), 9)) == [first.job.id, second.job.id]
     assert await store.read(lambda tx: tx.due(later(9), 2)) == [first.job.id, second.job.id]
-    gone = replace(first, job=first.job.with_(job_status=JobStatus.SCHEDULED), wake_at=None)
+    gone = first.with_(job=first.job.with_(job_status=JobStatus.SCHEDULED), wake_at=None)
     await store.write(lambda tx: tx.save_job(gone))
     assert await store.read(lambda tx: tx.next_wake()) == later(2)
     assert await store.read(lambda tx: tx.due(later(9), 9)) == [second.job.id, third.job.id]
@@ -175,9 +174,8 @@ async def test_claimed_jobs_are_found_and_counted_by_organization(store: JobStor
     found = await store.read(lambda tx: tx.claimed(1))
     assert {record.job.id: record for record in found} == {record.job.id: record for record in held}
     assert await store.read(lambda tx: tx.count_claimed()) == {"acme": 2, "other": 1}
-    ended = replace(
-        held[0], job=held[0].job.with_(job_status=JobStatus.FAILED, finished_at=NOON), claimed=False
-    )
+    failed = held[0].job.with_(job_status=JobStatus.FAILED, finished_at=NOON)
+    ended = held[0].with_(job=failed, claimed=False, node=0)
     await store.write(lambda tx: tx.save_job(ended))
     assert await store.read(lambda tx: tx.count_claimed()) == {"acme": 1, "other": 1}
 
@@ -190,7 +188,7 @@ async def test_only_final_jobs_expire(store: JobStore) -> None:
     assert await store.read(lambda tx: tx.expired(later(0.5), 9)) == []
     assert await store.read(lambda tx: tx.expired(later(2), 9)) == [first.job.id, second.job.id]
     assert await store.read(lambda tx: tx.expired(later(2), 1)) == [first.job.id]
-    ended = replace(runs, job=runs.job.with_(job_status=JobStatus.DIED, finished_at=NOON))
+    ended = runs.with_(job=runs.job.with_(job_status=JobStatus.DIED, finished_at=NOON))
     await store.write(lambda tx: tx.save_job(ended))
     assert (await store.read(lambda tx: tx.expired(later(2), 9)))[0] == runs.job.id
 

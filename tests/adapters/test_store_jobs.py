@@ -1,7 +1,6 @@
 """The port JobStore over every adapter: jobs, their history, and the rules that the database repeats."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -75,8 +74,7 @@ async def test_the_request_and_the_secrets_are_kept_beside_the_job(store: JobSto
 
 async def test_a_saved_job_replaces_the_one_before(store: JobStore) -> None:
     record = await inserted(store, wake_at=NOON, job_status=JobStatus.WAITING)
-    changed = replace(
-        record,
+    changed = record.with_(
         job=record.job.with_(job_status=JobStatus.RUNNING, version=2, name="new"),
         wake_at=None,
         claimed=True,
@@ -188,7 +186,7 @@ async def test_a_final_job_stays_final(store: JobStore, status: JobStatus) -> No
     again = record.job.with_(job_status=JobStatus.RUNNING, finished_at=None)
     with pytest.raises(Exception, match="never leaves its status"):
         await store.write(lambda tx: tx.save_job(JobRecord(job=again)))
-    renamed = replace(record, job=record.job.with_(name="new", version=2))
+    renamed = record.with_(job=record.job.with_(name="new", version=2))
     await store.write(lambda tx: tx.save_job(renamed))
 
 
@@ -245,7 +243,7 @@ async def test_all_that_reads_sees_what_the_unit_has_done(store: JobStore) -> No
             return new.job.id
 
         assert tx.document(put(record)) is not None
-        tx.save_job(replace(record, job=record.job.with_(version=9)))
+        tx.save_job(record.with_(job=record.job.with_(version=9)))
         document = tx.document(record.job.id)
         assert document is not None
         assert document.version == 9
@@ -261,7 +259,7 @@ async def test_all_that_reads_sees_what_the_unit_has_done(store: JobStore) -> No
         query = JobQuery(tag=("a",), text="word")
         assert len(tx.jobs(query, organization_id="acme", after=None, limit=9)) == 1
         assert tx.count_jobs(query, organization_id="acme") == 1
-        tx.save_job(replace(record, job=record.job.with_(tags=(), version=10)))
+        tx.save_job(record.with_(job=record.job.with_(tags=(), version=10)))
         assert tx.count_jobs(query, organization_id="acme") == 0
         assert tx.request(queued.job.id) == a_start(name="n")
         assert tx.secrets(queued.job.id) == {"A": b"a"}

@@ -72,6 +72,14 @@ async def test_more_jobs_than_there_is_room_for_all_run_in_turn(tmp_path: Path) 
         assert [launch.key.job_id for launch in house.executor.started] == [job.id for job in jobs]
 
 
+async def test_more_jobs_of_one_commit_than_it_claims_all_run(tmp_path: Path) -> None:
+    async with running(tmp_path, max_running_jobs=0) as house:
+        jobs = await asyncio.gather(*(house.start() for _ in range(150)))
+        for job in jobs:
+            await until(house, job.id, S.RUNNING)
+        assert len(house.executor.started) == len(jobs)
+
+
 async def test_what_was_claimed_when_the_engine_is_held_is_started_and_nothing_else(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         before = await house.start()

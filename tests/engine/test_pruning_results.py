@@ -19,8 +19,11 @@ async def a_job_with_results(house: TestHouse, **members: Any) -> str:
 
 async def rows(house: TestHouse, table: str) -> int:
     """How many rows still take up room."""
-    store: Any = house.house.store
-    return int(store._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def count(tx: Any) -> int:
+        return int(tx._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    return await house.house.store.read(count)
 
 
 async def pruned(house: TestHouse) -> list[float | None]:
