@@ -7,6 +7,10 @@ from gateway.executors.process import ProcessExecutor
 from gateway.refusal import Refusal
 from gateway.settings import Settings
 
+LOG_SHARE = 10
+"""How much more than what is kept of a stream Docker may write of a container's output: both streams go into
+one file there, each line with some hundred bytes about it, and the gateway may be away for a while."""
+
 
 def build_executor(settings: Settings, folder: Path, *, open_files: int) -> Executor:
     """The executor that the settings name, not open yet. Raises Refusal when a setting cannot be obeyed.
@@ -14,7 +18,13 @@ def build_executor(settings: Settings, folder: Path, *, open_files: int) -> Exec
     `folder` is for what it keeps of jobs; `open_files`: how many files a job may have open.
     """
     try:
-        return _process(settings, folder, open_files)
+        match settings.executor:
+            case "docker":
+                return _docker(settings, folder)
+            case "process":
+                return _process(settings, folder, open_files)
+            case name:
+                raise ValueError(f"EXECUTOR: there is no executor {name!r}")
     except ValueError as error:
         raise Refusal(f"setting {error}") from None
 
@@ -26,4 +36,32 @@ def _process(settings: Settings, folder: Path, open_files: int) -> Executor:
         user=settings.job_user,
         output_limit_bytes=settings.output_limit_bytes,
         open_files=open_files,
+    )
+
+
+def _docker(settings: Settings, folder: Path) -> Executor:
+    try:
+        # Only who uses it needs the client library.
+        from gateway.executors.docker import DockerExecutor
+        from gateway.executors.docker_container import Rules
+        from gateway.executors.docker_engine import DockerEngine
+        from gateway.executors.docker_images import Images
+    except ImportError as error:
+        raise ValueError(f"EXECUTOR: docker needs `pip install jobs-gateway[docker]`: {error}") from None
+    engine = DockerEngine(settings.docker_url)
+    return DockerExecutor(
+        folder,
+        engine=engine,
+        rules=Rules(
+            network=settings.docker_network,
+            user=settings.docker_user,
+            capabilities=settings.docker_capabilities,
+            writable_root=settings.docker_writable_root,
+            pids_limit=settings.docker_pids_limit,
+            volumes=settings.volumes,
+            log_bytes=LOG_SHARE * settings.output_limit_bytes,
+        ),
+        images=Images(engine, pull=settings.docker_pull, auth_file=settings.docker_auth_file),
+        output_limit_bytes=settings.output_limit_bytes,
+        instance=settings.docker_instance,
     )

@@ -64,6 +64,15 @@ def _check_origin(value: str) -> str:
     return value
 
 
+def _check_engine_url(value: str) -> str:
+    parts = urlsplit(value)
+    local = parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/")
+    remote = parts.scheme == "tcp" and parts.hostname and parts.port and parts.path in ("", "/")
+    if not (local or remote) or parts.query or parts.fragment:
+        raise ValueError("must be an address such as unix:///var/run/docker.sock or tcp://host:2375")
+    return value.rstrip("/")
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
@@ -77,6 +86,7 @@ Origins = Annotated[
 ]
 Pairs = Annotated[dict[str, str], NoDecode, BeforeValidator(_split_pairs)]
 Url = Annotated[str, AfterValidator(_check_url)]
+EngineUrl = Annotated[str, AfterValidator(_check_engine_url)]
 
 
 class Settings(BaseSettings):
@@ -139,6 +149,26 @@ class Settings(BaseSettings):
     """User that jobs run as. Needed when the gateway runs as root; `root` must be said outright."""
     job_path: Annotated[str, Field(min_length=1)] = "/usr/local/bin:/usr/bin:/bin"
     """PATH of jobs that set none."""
+    # Docker
+    docker_url: EngineUrl = "unix:///var/run/docker.sock"
+    """Address of the Docker Engine API: unix:///path, or tcp://host:port, which nothing protects."""
+    docker_instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    """Label that tells this gateway's containers from those of others at the same Docker. Nodes that share a
+    store and a Docker behind tcp:// need the same; without it one is made up for the data folder."""
+    docker_network: Annotated[str, Field(min_length=1)] = "none"
+    """Docker's network that containers join; none = they have no network and cannot reach the gateway."""
+    docker_user: Annotated[str, Field(min_length=1)] | None = None
+    """User, or user:group, that containers run as; without it the image's own."""
+    docker_capabilities: Names = ()
+    """Capabilities of Linux that containers keep; all others are dropped."""
+    docker_writable_root: bool = False
+    """Whether containers may write into the file system of their image and not in /tmp and volumes alone."""
+    docker_pids_limit: Annotated[int, Field(ge=0)] = 1024
+    """Most processes and threads of a container; 0 = no limit."""
+    docker_pull: Literal["missing", "always", "never"] = "missing"
+    """When Docker is told to pull an image."""
+    docker_auth_file: Path | None = None
+    """File with the credentials of registries, in the form of Docker's config.json (`auths`)."""
     shared_host_jobs: bool = False
     """Whether organizations may share this host, though nothing keeps their jobs apart."""
     max_running_jobs: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: 2 * _cores())

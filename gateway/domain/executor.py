@@ -130,6 +130,10 @@ class StartRefused(Exception):
         self.passing = passing
 
 
+class ExecutorUnavailable(Exception):
+    """The engine cannot be used. The message is for the operator."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputChunk:
     """A piece of a stream: raw bytes and where they lie."""
@@ -160,7 +164,7 @@ class Executor(Protocol):
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Get ready. `ended` is called on the event loop when an attempt that is followed has begun to run or
-        has ended; it may be called once too often.
+        has ended; it may be called once too often. Raises ExecutorUnavailable.
         """
 
     async def close(self) -> None:

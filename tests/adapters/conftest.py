@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.ports import JobStore
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
+from tests.docker_stand import DockerStand, docker_stand
 from tests.pg_stand import PgStand
 
 STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {
@@ -62,3 +63,10 @@ async def opened_and_closed(folder: Path) -> None:
     store = SqliteJobStore(folder)
     await store.open()
     await store.close()
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[DockerStand]:
+    """A dockerd, started once by each process of the tests that needs it."""
+    with docker_stand() as stand:
+        yield stand
