@@ -188,6 +188,16 @@ class Executor(Protocol):
     ) -> OutputChunk:
         """At most `limit` bytes from `offset` on. A negative offset counts from the end."""
 
+    def lease(self, seconds: float) -> None:
+        """The node holds its attempts for so long from now on. What only this node can reach must be dead
+        when the time is over, even if the gateway hangs or is gone, unless this is called again before.
+        """
+
+    async def abandon(self) -> None:
+        """Other nodes take over what this one held: kill what only it can reach and follow nothing any more.
+        `ended` is not called for it.
+        """
+
     async def remove(self, job_id: str) -> None:
         """Delete the scratch folders and the output of all attempts of a job."""
 

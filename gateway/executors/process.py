@@ -47,6 +47,7 @@ from gateway.executors.process_session import Waiter, boot_id
 from gateway.executors.process_stop import Stop
 from gateway.executors.process_support import SUPPORT
 from gateway.executors.process_sweeper import Sweeper
+from gateway.executors.process_warden import Warden, end_all
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class ProcessExecutor:
         """Ends that were seen and not yet asked for."""
         self._tick_timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._warden = Warden(self._folder)
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Make the folder. Raises PermissionError if JOB_USER could not reach it."""
@@ -124,6 +126,7 @@ class ProcessExecutor:
         if self._tick_timer is not None:
             self._tick_timer.cancel()
             self._tick_timer = None
+        self._warden.close()
         await self._sweeper.close()
         if self._cgroups is not None:
             process_cgroup.remove(self._cgroups)
@@ -177,6 +180,20 @@ class ProcessExecutor:
         """Read from the stream's file, see `OutputFile.read`."""
         # On the event loop, so that nothing is punched out between looking for a hole and reading.
         return self._output(key, channel).read(offset=offset, limit=limit)
+
+    def lease(self, seconds: float) -> None:
+        """Have a warden kill everything when the time is over."""
+        try:
+            self._warden.renew(seconds)
+        except OSError as error:
+            log.warning("the lease of the node could not be written: %s", error.strerror)
+
+    async def abandon(self) -> None:
+        """Kill all attempts and forget them; their folders stay."""
+        for key in list(self._followed):
+            self._let_go(key)
+        self._over.clear()
+        await asyncio.to_thread(end_all, self._folder)
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder."""

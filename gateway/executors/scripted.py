@@ -106,6 +106,12 @@ class ScriptedExecutor:
         end = start + len(data)
         return OutputChunk(data=data, offset=start, next_offset=end, dropped_bytes=0, size=len(whole))
 
+    def lease(self, seconds: float) -> None:
+        """Any node can reach everything here."""
+
+    async def abandon(self) -> None:
+        """Other nodes go on with the plans."""
+
     async def remove(self, job_id: str) -> None:
         """Forget the job's attempts and what they wrote."""
         self.removed.append(job_id)
