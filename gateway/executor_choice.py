@@ -14,7 +14,13 @@ def build_executor(settings: Settings, folder: Path, *, open_files: int) -> Exec
     `folder` is for what it keeps of jobs; `open_files`: how many files a job may have open.
     """
     try:
-        return _process(settings, folder, open_files)
+        match settings.executor:
+            case "process":
+                return _process(settings, folder, open_files)
+            case "slurm":
+                return _slurm(settings)
+            case name:
+                raise ValueError(f"EXECUTOR: there is no executor {name!r}")
     except ValueError as error:
         raise Refusal(f"setting {error}") from None
 
@@ -26,4 +32,27 @@ def _process(settings: Settings, folder: Path, open_files: int) -> Executor:
         user=settings.job_user,
         output_limit_bytes=settings.output_limit_bytes,
         open_files=open_files,
+    )
+
+
+def _slurm(settings: Settings) -> Executor:
+    try:
+        # Only who uses it needs the client library.
+        from gateway.executors.slurm import SlurmExecutor
+    except ImportError as error:
+        raise ValueError(f"EXECUTOR: slurm needs `pip install jobs-gateway[slurm]`: {error}") from None
+    if settings.slurm_token_file is None:
+        raise ValueError("SLURM_TOKEN_FILE: the executor slurm needs it")
+    if settings.slurm_shared_folder is None:
+        raise ValueError("SLURM_SHARED_FOLDER: the executor slurm needs it")
+    return SlurmExecutor(
+        settings.slurm_shared_folder,
+        url=settings.slurm_url,
+        api_version=settings.slurm_api_version,
+        user=settings.slurm_user,
+        token_file=settings.slurm_token_file,
+        partition=settings.slurm_partition,
+        account=settings.slurm_account,
+        default_path=settings.job_path,
+        output_limit_bytes=settings.output_limit_bytes,
     )

@@ -179,6 +179,13 @@ class SlurmExecutor:
         """Read from the stream's file, see `OutputFile.read`."""
         return await asyncio.to_thread(partial(self._output(key, channel).read, offset=offset, limit=limit))
 
+    def lease(self, seconds: float) -> None:
+        """Every node can reach everything that runs."""
+
+    async def abandon(self) -> None:
+        """Other nodes follow and stop what this one did."""
+        self._followed.clear()
+
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder, and cancel what Slurm may still have of it."""
         for key in [key for key in self._followed if key.job_id == job_id]:
@@ -297,6 +304,7 @@ class SlurmExecutor:
         """The attempt is over."""
         self._trim(key)
         self._attempt(key).forget_launch()
+
 
 def _owner(user: str) -> tuple[int, int] | None:
     """User and group of the jobs, when they are not the gateway's own."""

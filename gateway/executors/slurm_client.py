@@ -21,7 +21,7 @@ from gateway.executors.slurm_request import FIRST_WITH_OBJECTS
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 LONG_REPLY_BYTES = 256 * 1024
 """Longer replies are parsed in a thread, so that others are served meanwhile."""
-UNIX = "unix:"
+UNIX = "unix://"
 
 # Slurm's numbers of what is wrong between its own parts, and with the token: none tells of the job.
 _COMMUNICATION = {
@@ -65,7 +65,7 @@ class SlurmClient:
     """One user at one slurmrestd. Opens a connection for each request: slurmrestd closes idle ones."""
 
     def __init__(self, url: str, *, version: int, user: str, token_file: Path) -> None:
-        """`url`: an http address, or `unix:` and the path of a socket."""
+        """`url`: an http address, or `unix://` and the path of a socket."""
         self._version = version
         self._user = user
         self._token_file = token_file
@@ -131,7 +131,7 @@ class SlurmClient:
             )
         document = await self._read(reply)
         faults = read_faults(document)
-        if reply.is_success and (not faults or method == "POST" and "job_id" in document):
+        if reply.is_success and (not faults or (method == "POST" and "job_id" in document)):
             return document
         if not faults or any(fault.number in _COMMUNICATION for fault in faults):
             said = "; ".join(fault.text for fault in faults) or f"HTTP status {reply.status_code}"

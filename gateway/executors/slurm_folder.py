@@ -12,6 +12,7 @@ It is its user's alone, because of what is in `launch`.
 """
 
 import os
+import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -36,8 +37,7 @@ class SharedFolder:
     def prepare(self) -> None:
         """Make the folder and see whether it can be used. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = self.path / f".probe-{os.getpid()}"
-        probe.unlink(missing_ok=True)
+        probe = self.path / f".probe-{secrets.token_hex(8)}"
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             if self.owner is not None:

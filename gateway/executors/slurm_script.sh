@@ -13,7 +13,8 @@
 # Slurm sends signals to the script and to the command alike. The script outlives them. SIGUSR2 is the
 # gateway's "kill now": all other processes of the session are killed. Needs dash, bash or busybox.
 
-# Kills all processes of this session but the script and whoever asks; fails when there are none.
+# Kills all processes of this session but the script, whoever asks, and Slurm's own, which leads the session;
+# fails when there are none.
 attempt_slay() {
     read -r attempt_line </proc/self/stat
     attempt_self=${attempt_line%% *}
@@ -26,7 +27,12 @@ attempt_slay() {
         # shellcheck disable=SC2086
         set -- ${attempt_line##*) }
         [ "$4" = "$attempt_session" ] && [ "$1" != Z ] || continue
-        [ "$attempt_pid" = "$$" ] || [ "$attempt_pid" = "$attempt_self" ] && continue
+        case " $$ $PPID $attempt_self $attempt_session " in
+            *" $attempt_pid "*) continue ;;
+        esac
+        case $attempt_line in
+            *"(slurmstepd)"*) continue ;;
+        esac
         kill -KILL "$attempt_pid" 2>/dev/null && attempt_found=0
     done
     return "$attempt_found"

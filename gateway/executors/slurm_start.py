@@ -19,7 +19,7 @@ START_SECONDS = 60.0
 AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.1
 LOOKS = 50
-"""How often it is looked whether a script that has created `begun` has written it; that takes microseconds."""
+"""How often it is looked whether a script that created `begun` has written it, too."""
 IMPOSSIBLE = frozenset({2014, 2015})
 """With these Slurm takes a job that no node or partition could ever run, unless EnforcePartLimits is set."""
 
@@ -106,13 +106,11 @@ class Starter:
 
     async def _find(self, key: AttemptKey) -> int | None:
         jobs = await self._listing.since(time.monotonic())
-        found = (
-            job.id for job in jobs.values() if job.name == name_of(key) and job.user in ("", self._user)
-        )
+        found = (job.id for job in jobs.values() if job.name == name_of(key) and job.user in ("", self._user))
         return min(found, default=None)
 
     async def _give_up(self, folder: AttemptFolder, reason: str) -> int:
-        """End a start of which it is not known whether Slurm has it. If it has, its script will run nothing."""
+        """End a start that Slurm may or may not have got. If it has, the script will run nothing."""
         for _ in range(LOOKS):
             begun = await asyncio.to_thread(folder.withdraw)
             if begun.isdecimal():
