@@ -94,6 +94,18 @@ class Slurm:
         return self.command("scontrol", "token", f"lifespan={lifespan}").strip()
 
     @contextmanager
+    def lone_node(self) -> Iterator[str]:
+        """Node n3 for one test alone, among all workers; it is up again afterwards."""
+        with Path(self.folder, "lone.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield "n3"
+            finally:
+                self.command("scontrol", "update", "nodename=n3", "state=down", "reason=test")
+                self.command("scontrol", "update", "nodename=n3", "state=idle")
+                _wait(lambda: "idle" in self.command("sinfo", "-h", "-n", "n3", "-o", "%t"), "node n3")
+
+    @contextmanager
     def another_rest(self) -> Iterator["Rest"]:
         """A slurmrestd of one's own, which may be taken away."""
         rest = Rest(Path(self.folder), self.version)
