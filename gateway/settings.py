@@ -148,14 +148,14 @@ class Settings(BaseSettings):
     """User of Slurm as whom jobs run, by whose token; without it the gateway's own. Another one needs a
     gateway that runs as root."""
     slurm_token_file: Path | None = None
-    """File with the user's token, as `scontrol token` prints it; read again when it changes. Slurm needs it."""
+    """File with the user's token, as `scontrol token` prints it; read again when it changes. Needed."""
     slurm_partition: Annotated[str, Field(min_length=1)] | None = None
     """Partition that jobs are submitted to; without it Slurm's default."""
     slurm_account: Annotated[str, Field(min_length=1)] | None = None
     """Account that jobs are charged to; without it the user's default."""
     slurm_shared_folder: Path | None = None
     """Folder that the gateway and all of Slurm's nodes see at the same absolute path; for this gateway alone:
-    what is there of jobs that it does not know is deleted. Slurm needs it."""
+    what is there of jobs that it does not know is deleted. Needed."""
     shared_host_jobs: bool = False
     """Whether organizations may share this host, though nothing keeps their jobs apart."""
     max_running_jobs: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: 2 * _cores())

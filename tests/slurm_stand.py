@@ -122,7 +122,7 @@ class Rest:
     def __init__(self, folder: Path, version: str, *, at_socket: bool = True) -> None:
         self._folder = folder
         self._version = version
-        self._socket = folder / f"rest-{secrets.token_hex(4)}"
+        self._socket = folder / f"rest-{secrets.token_hex(4)}" / "socket"
         self._port = None if at_socket else _free_ports(1)[0]
         self._pid: int | None = None
 
@@ -134,6 +134,8 @@ class Rest:
     def start(self) -> int:
         """Start it and wait until it listens; its process id."""
         listen = f"unix:{self._socket}" if self._port is None else f"127.0.0.1:{self._port}"
+        self._socket.parent.mkdir(exist_ok=True)
+        self._socket.parent.chmod(0o777)
         self._socket.unlink(missing_ok=True)
         # SLURM_JWT makes it take tokens; everything else here signs with munge.
         words = [

@@ -129,6 +129,8 @@ class SlurmClient:
             raise SlurmUnreachable(
                 f"slurmrestd refuses user {self._user!r} with the token of {self._token_file}"
             )
+        if reply.status_code == 404:
+            raise SlurmUnreachable(f"slurmrestd does not speak v0.0.{self._version} of its API")
         document = await self._read(reply)
         faults = read_faults(document)
         if reply.is_success and (not faults or (method == "POST" and "job_id" in document)):

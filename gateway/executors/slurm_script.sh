@@ -97,7 +97,9 @@ attempt_main() {
     umask 077
     cd "$attempt_folder" || exit 1
     # Handlers, because what is ignored would be ignored by the command, too.
-    trap ':' TERM HUP INT QUIT PIPE ALRM USR1 USR2
+    trap ':' TERM HUP INT QUIT PIPE ALRM USR1
+    attempt_slain=
+    trap 'attempt_slain=1' USR2
     read -r attempt_line </proc/self/stat
     # shellcheck disable=SC2086
     set -- ${attempt_line##*) }
@@ -125,6 +127,8 @@ attempt_main() {
             *) [ -s shell ] && attempt_how=signal ;;
         esac
     fi
+    # Slurm gave it that signal, too, which says no more than that it was killed.
+    [ "$attempt_slain $attempt_status" = "1 140" ] && attempt_status=137 attempt_how=signal
     attempt_slay_all
     printf '%s %s\n' "$attempt_status" "$attempt_how" >exit
     exit "$attempt_status"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pwd
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -88,7 +89,11 @@ class Gateway:
                 seen = await self.executor.observe(launched.key, handle)
                 if isinstance(seen, kinds):
                     return seen
-                await self._news.wait()
+                # It does not tell that Slurm is out of reach, which is only seen by looking.
+                if Unreachable in kinds:
+                    await asyncio.sleep(0.05)
+                else:
+                    await self._news.wait()
 
     async def over(self, launched: Launch, handle: str) -> Observation:
         return await self.until(launched, handle, Exited, Vanished, Refused)
@@ -154,7 +159,7 @@ async def test_the_beginning_and_the_end_are_told(gateway: Gateway) -> None:
     handle = await gateway.running(launched)
     gateway.ended.clear()
     (gateway.attempt(launched.key) / "work" / "go").touch()
-    await eventually(lambda: gateway.ended)
+    await eventually(gateway.ended.copy)
     assert await gateway.executor.observe(launched.key, handle) == SUCCEEDED
 
 
@@ -242,7 +247,7 @@ async def test_an_exit_code_above_128_is_told_from_a_signal(gateway: Gateway, te
     [
         (("no-such-command",), "there is no such command on node"),
         (("./missing",), "there is no such command on node"),
-        (("/etc/hostname",), "the command is not executable on node"),
+        (("/etc/passwd",), "the command is not executable on node"),
         (("",), "there is no such command on node"),
     ],
 )
@@ -444,7 +449,7 @@ async def test_slurm_out_of_reach_is_told_and_everything_is_looked_at_again_afte
             assert "slurmrestd does not answer" in seen.reason
             started = asyncio.create_task(gateway.executor.start(other := script("echo run >> ../runs")))
             (gateway.attempt(launched.key) / "work" / "go").touch()
-            await eventually(lambda: (gateway.attempt(other.key) / "sent").exists())
+            await eventually((gateway.attempt(other.key) / "sent").exists)
             rest.start()
             assert await gateway.over(launched, handle) == SUCCEEDED
             assert await gateway.over(other, await started) == SUCCEEDED
@@ -504,7 +509,7 @@ async def test_what_cannot_work_is_told_when_it_opens(slurm: Slurm, tmp_path: Pa
         ({"folder": file}, "SLURM_SHARED_FOLDER"),
     ):
         folder = settings.pop("folder", tmp_path / "shared")
-        with pytest.raises(ExecutorUnavailable, match=reason):
+        with pytest.raises(ExecutorUnavailable, match=re.escape(reason)):
             async with opened(slurm, folder, **settings):
                 pass
 
@@ -548,7 +553,7 @@ async def test_a_time_beyond_the_partitions_is_refused_and_nothing_stays_queued(
 
 async def test_unknown_partitions_are_refused(slurm: Slurm, tmp_path: Path) -> None:  # noqa: F811
     async with opened(slurm, tmp_path / "shared", partition="nowhere") as gateway:
-        with pytest.raises(StartRefused, match="Invalid partition") as refused:
+        with pytest.raises(StartRefused, match=r"Invalid partition") as refused:
             await gateway.executor.start(launch("true"))
         assert not refused.value.passing
 
@@ -671,14 +676,14 @@ async def test_many_attempts_are_followed_with_one_request_at_a_time(
         asked += 1
         return await jobs(self)
 
-    launches = [script(f"exit {number}") for number in range(12)]
+    launches = [script(f"exit {number}") for number in range(6)]
     handles = await asyncio.gather(*(gateway.executor.start(launched) for launched in launches))
     monkeypatch.setattr(SlurmClient, "jobs", counted)
     looks = (gateway.executor.observe(one.key, handle) for one, handle in zip(launches, handles, strict=True))
     await asyncio.gather(*looks)
     assert asked <= 3
     ends = [await gateway.over(one, handle) for one, handle in zip(launches, handles, strict=True)]
-    assert [end.exit_code for end in ends if isinstance(end, Exited)] == list(range(12))
+    assert [end.exit_code for end in ends if isinstance(end, Exited)] == list(range(6))
 
 
 async def test_abandoned_attempts_are_followed_no_more_and_go_on(gateway: Gateway) -> None:
