@@ -526,7 +526,7 @@ def test_settings_that_cannot_be_obeyed_are_refused(tmp_path: Path, wrong: dict[
         "token_file": tmp_path,
         "default_path": PATH,
     }
-    with pytest.raises(ValueError, match="^SLURM_"):
+    with pytest.raises(ValueError, match=r"^SLURM_"):
         SlurmExecutor(**(given | wrong))
 
 
