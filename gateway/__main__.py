@@ -11,6 +11,7 @@ from gateway.settings import PREFIX
 
 _COMMANDS = {
     "serve": "gateway.cli.serve:serve_command",
+    "work": "gateway.cli.work:work_command",
     "keys": "gateway.cli.keys:keys_group",
     "contract": "gateway.cli.contract:contract_command",
     "translate": "gateway.cli.translate:translate_command",

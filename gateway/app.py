@@ -8,7 +8,7 @@ from gateway.catalogue_file import read_catalogue
 from gateway.clock import SystemClock
 from gateway.contract.seam import Seam
 from gateway.data_folder import DataFolder
-from gateway.domain.house import House, Policy
+from gateway.domain.house import House, OwnNode, Policy
 from gateway.domain.ports import JobStore
 from gateway.executor_choice import build_executor
 from gateway.http.forwarded import Forwarded
@@ -17,6 +17,7 @@ from gateway.http.request_id import RequestIds
 from gateway.http.routes import Routes
 from gateway.listener import Listener
 from gateway.pages.docs import docs_pages
+from gateway.refusal import Refusal
 from gateway.rest.door import rest_door
 from gateway.rest.probes import openapi_pages, probe_pages
 from gateway.settings import Settings
@@ -39,11 +40,17 @@ class Readiness:
 
 
 async def build_house(
-    store: JobStore, settings: Settings, folder: DataFolder, listener: Listener, *, open_files: int
+    store: JobStore,
+    settings: Settings,
+    folder: DataFolder,
+    listener: Listener | None,
+    *,
+    open_files: int,
 ) -> House:
     """The domain with its parts. The store is open. Raises Refusal when a setting cannot be obeyed.
 
-    `open_files`: how many files a job may have open, however many the gateway itself may.
+    `listener`: where it answers, None = nowhere. `open_files`: how many files a job may have open, however
+    many the gateway itself may.
     """
     catalogue = read_catalogue(settings.catalogue)
     executor = build_executor(settings, folder.jobs, open_files=open_files)
@@ -59,6 +66,7 @@ async def build_house(
         sealer=StoreSealer(sealing_key),
         catalogue=catalogue,
         policy=_policy(settings, listener),
+        node=OwnNode(identity=folder.identity(), name=settings.node_name),
     )
 
 
@@ -93,10 +101,20 @@ def build_app(house: House, settings: Settings, listener: Listener, readiness: R
     return RequestIds(Forwarded(guarded, trusted=settings.trusted_proxies))
 
 
-def _policy(settings: Settings, listener: Listener) -> Policy:
+def _jobs_url(settings: Settings, listener: Listener | None) -> str:
+    """The address under which jobs reach the gateway. Raises Refusal."""
+    if settings.jobs_url:
+        return settings.jobs_url
     # Processes run on this host: PUBLIC_URL may lead over a proxy that they cannot reach.
-    public_url = None if settings.executor == "process" else settings.public_url
-    jobs_url = settings.jobs_url or public_url or listener.local_url
+    if listener is not None and (settings.executor == "process" or not settings.public_url):
+        return listener.local_url
+    if settings.public_url:
+        return settings.public_url
+    raise Refusal("setting JOBS_URL: a node that answers nobody must say where its jobs reach a gateway")
+
+
+def _policy(settings: Settings, listener: Listener | None) -> Policy:
+    jobs_url = _jobs_url(settings, listener)
     return Policy(
         max_running_jobs=settings.max_running_jobs,
         max_running=settings.max_running,
@@ -107,6 +125,7 @@ def _policy(settings: Settings, listener: Listener) -> Policy:
         allowed_images=settings.allowed_images,
         volumes=frozenset(settings.volumes),
         features=("MTOM",),
+        lease_seconds=settings.lease_seconds,
         api_url=jobs_url,
         soap_url=jobs_url + SOAP_PATH,
     )

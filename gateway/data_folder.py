@@ -1,6 +1,7 @@
 """The folder in which a gateway keeps everything: who may look into it, and who holds it.
 
     lock          held by the gateway that runs, with its process id
+    node          names the folder among those of other nodes
     address       where that gateway serves
     gateway.db    the database
     secret.key    the key of the secrets, unless SECRET_KEY_FILE names another
@@ -14,6 +15,7 @@ folder to its scratch folders (0710), but not list it.
 import fcntl
 import os
 import stat
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +81,18 @@ class DataFolder:
         new = self._address_file.with_suffix(".new")
         new.write_text(url + "\n", "ascii")
         new.replace(self._address_file)
+
+    def identity(self) -> str:
+        """What names this folder among those of other nodes; made at its first use. Raises Refusal."""
+        file = self.path / "node"
+        try:
+            if not file.exists():
+                new = file.with_suffix(".new")
+                new.write_text(f"{uuid.uuid4()}\n", "ascii")
+                new.replace(file)
+            return file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refusal(f"data folder {self.path}: node: {error}") from None
 
     def release(self) -> None:
         """Give the folder up."""

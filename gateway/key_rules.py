@@ -24,14 +24,19 @@ async def prepare_keys(house: House, settings: Settings, listener: Listener) -> 
     """Take the first key over from its file and check the rest. Raises Refusal."""
     if settings.bootstrap_key_file:
         await _bootstrap(house, settings.bootstrap_key_file)
-    keys = await house.store.read(lambda store: store.keys())
-    if not keys:
+    if not await house.store.read(lambda store: store.has_keys()):
         if not listener.is_loopback:
             raise Refusal(
                 f"setting HOST: {listener.host} can be reached from other machines, and there is no API key; "
                 f"make one with `gateway keys create`, or set BOOTSTRAP_KEY_FILE"
             )
         log.warning("no API keys: serving loopback only as anonymous admin; any local user can use it")
+    await check_keys(house, settings)
+
+
+async def check_keys(house: House, settings: Settings) -> None:
+    """Check what the keys mean for this host. Raises Refusal."""
+    keys = await house.store.read(lambda store: store.keys())
     check_shared_host(house.executor.isolation, keys, settings, house.clock.now())
     if house.executor.isolation == "none":
         log.warning(

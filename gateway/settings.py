@@ -8,6 +8,7 @@ option (`--public-url`), else from the environment (GATEWAY_PUBLIC_URL), else fr
 import difflib
 import ipaddress
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,6 +131,12 @@ class Settings(BaseSettings):
     One that does not exist is written with a new key."""
     docs_need_key: bool = False
     """Whether /openapi.json, /docs, the SOAP page and the WSDLs need a key, too."""
+    work: bool = True
+    """Whether `gateway serve` runs jobs, too. Without, it only answers, and `gateway work` runs them."""
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """After how many seconds the jobs of a node that is not heard of are taken over by others."""
+    node_name: str = Field(default_factory=platform.node)
+    """Name of this node in messages. Default: the name of the host."""
     executor: Literal["process", "docker", "slurm", "kubernetes"] = "process"
     """What runs the jobs: processes of this host, or an engine."""
     jobs_url: Url | None = None

@@ -47,7 +47,7 @@ async def cancel_running_jobs(house: House) -> None:
 def _cancel(house: House, store: JobWriter) -> dict[str, int]:
     """Graces in seconds, by the ids of the jobs that were told to end."""
     graces: dict[str, int] = {}
-    for record in store.claimed():
+    for record in store.claimed(house.node.number):
         cancellation = JobCancellation(reason="the gateway stops")
         try:
             asked = request_end(house, store, record, cancellation, cause=ENGINE, now=house.clock.now())

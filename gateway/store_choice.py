@@ -9,8 +9,8 @@ from gateway.stores.sqlite import SqliteJobStore
 from gateway.vault import FileVault, KeyFileError
 
 
-def build_store(folder: DataFolder) -> JobStore:
-    """The store of a data folder, not open yet."""
+def build_store(settings: Settings, folder: DataFolder) -> JobStore:  # noqa: ARG001
+    """The store that the settings name, else that of the data folder; not open yet."""
     return SqliteJobStore(folder.path)
 
 

@@ -47,8 +47,13 @@ def a_job(**overrides: Any) -> Job:
 
 
 def a_record(job: Job | None = None, **overrides: Any) -> JobRecord:
-    """A record of a job; overrides are the record's members, or else the job's."""
+    """A record of a job; overrides are the record's members, or else the job's.
+
+    Node 1 holds what is claimed.
+    """
     own = {name: overrides.pop(name) for name in _RECORD_MEMBERS & overrides.keys()}
+    if own.get("claimed"):
+        own.setdefault("node", 1)
     made = a_job(**overrides) if job is None else job.with_(**overrides)
     return JobRecord(job=made, **own)
 

@@ -129,7 +129,7 @@ def create(settings: Settings, name: str, role: str, organization: str, expires:
 
     folder = DataFolder(settings.data)
     folder.make()
-    _with_store(folder, work)
+    _with_store(settings, folder, work)
     click.echo(text)
 
 
@@ -141,7 +141,7 @@ def list_keys(settings: Settings) -> None:
     async def work(store: JobStore) -> list[KeyRecord]:
         return await store.read(lambda reader: reader.keys())
 
-    keys = _with_store(_existing(settings), work)
+    keys = _with_store(settings, _existing(settings), work)
     now = SystemClock().now()
     rows: list[tuple[str, ...]] = [
         ("ID", "NAME", "ROLE", "ORGANIZATION", "CREATED", "EXPIRES", "LAST USED", "STATE")
@@ -171,7 +171,7 @@ def revoke(settings: Settings, id: str) -> None:
     async def work(store: JobStore) -> str:
         return await store.write(save)
 
-    click.echo(_with_store(_existing(settings), work))
+    click.echo(_with_store(settings, _existing(settings), work))
 
 
 @keys_group.command("digest")
@@ -199,7 +199,7 @@ def digest(settings: Settings, id: str, remove: bool) -> None:
     async def work(store: JobStore) -> None:
         await store.write(save)
 
-    _with_store(folder, work)
+    _with_store(settings, folder, work)
     click.echo(f"key {id} has no shared secret any more" if remove else secret)
 
 
@@ -217,9 +217,11 @@ def _existing(settings: Settings) -> DataFolder:
     return folder
 
 
-def _with_store(folder: DataFolder, work: Callable[[JobStore], Coroutine[Any, Any, T]]) -> T:
+def _with_store(
+    settings: Settings, folder: DataFolder, work: Callable[[JobStore], Coroutine[Any, Any, T]]
+) -> T:
     async def run() -> T:
-        store = build_store(folder)
+        store = build_store(settings, folder)
         await open_store(store)
         try:
             return await work(store)

@@ -22,7 +22,12 @@ def serve_command(settings: Settings) -> None:
     Every option can also be set by its environment variable, or in the TOML file that --config names
     (`max_body_bytes = 1000000`). An option goes before the environment, the environment before the file.
     """
+    prepare(settings)
+    serve(settings)
+
+
+def prepare(settings: Settings) -> None:
+    """Set up the logs, and warn of variables that mean nothing."""
     set_up_logs(level=settings.log_level, format=settings.log_format)
     for line in unknown_variables(os.environ, _OTHER_VARIABLES):
         logging.getLogger(__name__).warning(line)
-    serve(settings)

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from gateway.domain.call import ENGINE
 from gateway.domain.ending import end_job
-from gateway.domain.executor import AttemptKey, Launch, Mount, Resources
+from gateway.domain.executor import AttemptKey, Launch, Mount, Resources, Vanished
 from gateway.domain.history import move, save
 from gateway.domain.house import House
 from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job
-from gateway.domain.outcome import Outcome, next_attempt_at, retry_message
+from gateway.domain.outcome import Outcome, next_attempt_at, outcome_of_end, retry_message
 from gateway.domain.ports import JobReader, JobWriter
 from gateway.domain.record import JobRecord, StopReason
 from gateway.domain.starting import secret_context
@@ -34,7 +34,9 @@ def claim(house: House, tx: JobWriter, job_id: str, now: datetime) -> JobRecord 
         failed_items=None,
     )
     token = house.vault.token(job_id, attempt)
-    claimed = record.with_(job=job, claimed=True, handle=None, token_hash=token_hash(token), stop=None)
+    claimed = record.with_(
+        job=job, claimed=True, node=house.node.number, handle=None, token_hash=token_hash(token), stop=None
+    )
     return save(tx, claimed, cause=ENGINE, at=now)
 
 
@@ -92,15 +94,43 @@ def _given(house: House, job: Job) -> dict[str, str]:
     }
 
 
-def current(tx: JobReader, key: AttemptKey) -> JobRecord | None:
-    """The record of an attempt that an executor holds; None when it is over."""
+def current(house: House, tx: JobReader, key: AttemptKey) -> JobRecord | None:
+    """The record of an attempt that this node holds; None when it is over, or another node's by now."""
     record = tx.job(key.job_id)
-    return record if record is not None and record.claimed and record.attempt == key else None
+    ours = record is not None and record.claimed and record.node == house.node.number
+    return record if ours and record is not None and record.attempt == key else None
 
 
-def run(tx: JobWriter, key: AttemptKey, handle: str, now: datetime) -> JobRecord | None:
+def submitted(house: House, tx: JobWriter, key: AttemptKey, handle: str) -> JobRecord | None:
+    """The engine has the attempt and will run it: store its handle."""
+    record = current(house, tx, key)
+    if record is None or record.handle == handle:
+        return record
+    record = record.with_(handle=handle)
+    # No reply shows it, so the version stays.
+    tx.save_job(record)
+    return record
+
+
+def queued(
+    house: House, tx: JobWriter, key: AttemptKey, reason: str | None, now: datetime
+) -> JobRecord | None:
+    """The engine has the attempt and does not run it yet: the message tells what it waits for."""
+    record = current(house, tx, key)
+    if record is None:
+        return None
+    if record.job.job_status is JobStatus.UNKNOWN:
+        record = move(tx, record, JobStatus.SCHEDULED, cause=ENGINE, at=now, message=reason)
+    elif record.job.job_status is not JobStatus.SCHEDULED or record.job.message == reason:
+        return record
+    else:
+        record = record.with_(job=record.job.with_(message=reason))
+    return save(tx, record, cause=ENGINE, at=now)
+
+
+def run(house: House, tx: JobWriter, key: AttemptKey, handle: str, now: datetime) -> JobRecord | None:
     """The attempt runs: store its handle. For one that was UNKNOWN it is seen again."""
-    record = current(tx, key)
+    record = current(house, tx, key)
     if record is None or record.job.job_status is JobStatus.RUNNING:
         return record
     record = record.with_(handle=handle)
@@ -109,9 +139,9 @@ def run(tx: JobWriter, key: AttemptKey, handle: str, now: datetime) -> JobRecord
     return save(tx, move(tx, record, JobStatus.RUNNING, cause=ENGINE, at=now), cause=ENGINE, at=now)
 
 
-def lose(tx: JobWriter, key: AttemptKey, reason: str, now: datetime) -> JobRecord | None:
+def lose(house: House, tx: JobWriter, key: AttemptKey, reason: str, now: datetime) -> JobRecord | None:
     """The engine cannot be asked about the attempt."""
-    record = current(tx, key)
+    record = current(house, tx, key)
     if record is None or record.job.job_status is JobStatus.UNKNOWN:
         return record
     lost = move(tx, record, JobStatus.UNKNOWN, cause=ENGINE, at=now, message=reason)
@@ -129,7 +159,7 @@ class Ended:
 
 def finish(house: House, tx: JobWriter, key: AttemptKey, ended: Ended, now: datetime) -> JobRecord | None:
     """The attempt is over: end the job, or let it wait for the next attempt."""
-    record = current(tx, key)
+    record = current(house, tx, key)
     if record is None:
         return None
     outcome = ended.outcome
@@ -152,7 +182,7 @@ def finish(house: House, tx: JobWriter, key: AttemptKey, ended: Ended, now: date
             retention_days=house.policy.retention_days,
         )
     record = record.with_(
-        claimed=False, handle=None, token_hash=None, stop=None, stop_grace_seconds=None, wake_at=again
+        claimed=False, node=0, handle=None, token_hash=None, stop=None, stop_grace_seconds=None, wake_at=again
     )
     record = move(
         tx,
@@ -168,12 +198,26 @@ def finish(house: House, tx: JobWriter, key: AttemptKey, ended: Ended, now: date
     return save(tx, record, cause=ENGINE, at=now)
 
 
-def stop(tx: JobWriter, key: AttemptKey, reason: StopReason) -> JobRecord | None:
+def stop(house: House, tx: JobWriter, key: AttemptKey, reason: StopReason) -> JobRecord | None:
     """Note that the gateway stops the attempt, and why, so that a restart does not forget it."""
-    record = current(tx, key)
+    record = current(house, tx, key)
     if record is None or record.stop is not None:
         return record
     stopped = record.with_(stop=reason, stop_grace_seconds=record.job.cancel_grace_seconds)
     # No reply shows it, so the version stays.
     tx.save_job(stopped)
     return stopped
+
+
+def inherit(house: House, tx: JobWriter, record: JobRecord, node: str, now: datetime) -> JobRecord | None:
+    """Take over an attempt from a node that is one no more. None when the attempt is over with that: nobody
+    but the lost node could reach it, and its end is not known.
+    """
+    record = record.with_(node=house.node.number)
+    tx.save_job(record)
+    if house.executor.reachable_from_anywhere:
+        return record
+    lost = Vanished(f"its node {node} was lost")
+    ended = Ended(outcome_of_end(record, lost), started=record.handle is not None)
+    finish(house, tx, record.attempt, ended, now)
+    return None

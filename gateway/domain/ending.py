@@ -82,6 +82,7 @@ def _close(
     closed = closed.with_(
         job=job,
         claimed=False,
+        node=0,
         handle=None,
         token_hash=None,
         stop=None,

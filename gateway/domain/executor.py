@@ -183,6 +183,9 @@ class Executor(Protocol):
     async def stop(self, key: AttemptKey, handle: str, *, grace_seconds: int) -> None:
         """Ask the attempt to end, and kill it after the grace. Returns at once; may be called again."""
 
+    def keeps(self, job_id: str) -> bool:
+        """Whether the output of the job can be read from here."""
+
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:

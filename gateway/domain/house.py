@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.domain.attachment_files import AttachmentFiles
 from gateway.domain.catalogue import Catalogue
 from gateway.domain.executor import Executor
-from gateway.domain.ports import Change, Clock, JobStore, Sealer, Vault
+from gateway.domain.ports import Change, Clock, Exchange, JobStore, Sealer, Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class Policy:
     """Most bytes of attachments of one job."""
     features: tuple[str, ...] = ()
     """What getServiceInfo lists as features."""
+    lease_seconds: float = 30.0
+    """How long a node that is not heard of keeps what it holds."""
     api_url: str = ""
     """Base address of the REST door, for running jobs; the paths of operations follow it."""
     soap_url: str = ""
@@ -90,6 +92,18 @@ class Heartbeats:
         self._last.pop(job_id, None)
 
 
+@dataclass
+class OwnNode:
+    """This gateway among the nodes of the store."""
+
+    identity: str = "sole"
+    """Stays the same when the gateway is started again."""
+    name: str = "this gateway"
+    """For people."""
+    number: int = 0
+    """0 = it is no node: its engine has not joined, or has lost its lease."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class House:
     """Everything that operations and loops work with."""
@@ -102,5 +116,8 @@ class House:
     sealer: Sealer
     catalogue: Catalogue
     policy: Policy
+    exchange: Exchange | None = None
+    """None where no other node can be asked."""
+    node: OwnNode = field(default_factory=OwnNode)
     changes: Changes = field(default_factory=Changes)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.domain.executor import Exited, StartRefused, Vanished
+from gateway.domain.executor import Exited, Refused, StartRefused, Vanished
 from gateway.domain.job import Job
 from gateway.domain.parts import RetryPolicy
 from gateway.domain.record import JobRecord, StopReason
@@ -55,7 +55,7 @@ def outcome_of_end(record: JobRecord, seen: Exited | Vanished) -> Outcome:
     )
 
 
-def outcome_of_refusal(record: JobRecord, refused: StartRefused) -> Outcome:
+def outcome_of_refusal(record: JobRecord, refused: StartRefused | Refused) -> Outcome:
     """The outcome of an attempt that could not be started."""
     if record.stop is StopReason.CANCEL:
         by = record.job.cancel_requested_by

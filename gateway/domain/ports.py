@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.domain.digest_store import DigestReader, DigestWriter
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.log_store import LogReader, LogWriter
+from gateway.domain.node_store import NodeReader, NodeWriter
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.result_store import ResultReader, ResultWriter
@@ -25,6 +26,8 @@ class Change:
     job_id: str
     version: int
     status: JobStatus
+    elsewhere: bool = False
+    """Whether another process made it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class JobReader(Protocol):
     @property
     def digests(self) -> DigestReader:
         """Shared secrets of API keys, and used nonces."""
+
+    @property
+    def nodes(self) -> NodeReader:
+        """The gateways whose engines work on the store."""
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -108,14 +115,14 @@ class JobReader(Protocol):
     def queue(self, limit: int, *, skip_organizations: Sequence[str] = ()) -> list[str]:
         """Ids of SCHEDULED jobs that are not claimed: larger priority first, then older first."""
 
-    def claimed(self) -> list[JobRecord]:
-        """All jobs that an executor holds."""
+    def claimed(self, node: int) -> list[JobRecord]:
+        """All jobs that a node holds."""
 
     def expired(self, now: datetime, limit: int) -> list[str]:
         """Ids of final jobs whose `expiresAt` has come."""
 
-    def count_claimed(self) -> dict[str, int]:
-        """How many jobs executors hold, by organization."""
+    def count_claimed(self, node: int | None = None) -> dict[str, int]:
+        """How many jobs are held, by organization: by one node, or by all."""
 
     def count_not_final(self, organization_id: str) -> int:
         """How many jobs of an organization are not final."""
@@ -154,6 +161,10 @@ class JobWriter(JobReader, Protocol):
     @property
     def digests(self) -> DigestWriter:
         """Shared secrets of API keys, and used nonces."""
+
+    @property
+    def nodes(self) -> NodeWriter:
+        """The gateways whose engines work on the store."""
 
     def insert_job(self, record: JobRecord, *, request: JobStart, secrets: dict[str, bytes]) -> None:
         """Store a new job."""
@@ -202,7 +213,12 @@ class JobWriter(JobReader, Protocol):
 
 
 class JobStore(Protocol):
-    """Keeps everything. A unit of work is a plain function that is called once, in one transaction."""
+    """Keeps everything. A unit of work is a plain function that runs in one transaction; it may be called
+    again when that transaction has to be made anew, so it has no other effects.
+    """
+
+    shared: bool
+    """Whether other nodes may work on it at the same time."""
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
@@ -233,6 +249,16 @@ class JobStore(Protocol):
 
     def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
         """Have a function called on the event loop after each durable change of a scheduled job."""
+
+
+class Exchange(Protocol):
+    """Questions from one node to the others that share a store."""
+
+    async def ask(self, question: bytes) -> bytes | None:
+        """The first answer that is not None; None when there is none within a few seconds."""
+
+    def answer(self, answerer: Callable[[bytes], Awaitable[bytes | None]]) -> None:
+        """Have others' questions answered, on the event loop."""
 
 
 class Clock(Protocol):

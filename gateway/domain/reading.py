@@ -15,6 +15,7 @@ from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
 from gateway.domain.identity import job_key
 from gateway.domain.job import Job
+from gateway.domain.outputs import read_output
 from gateway.domain.ports import JobReader
 from gateway.domain.queries import (
     ExecutorFeature,
@@ -196,8 +197,8 @@ async def read_job_output(house: House, call: Call, *, job_id: str, query: Outpu
         not record.claimed and (attempt > 0 or record.job.job_status in FINAL)
     )
     offset = -query.limit if query.tail else query.offset or 0
-    chunk = await house.executor.output(
-        AttemptKey(record.job.id, attempt), query.stream, offset=offset, limit=query.limit
+    chunk = await read_output(
+        house, AttemptKey(record.job.id, attempt), query.stream, offset=offset, limit=query.limit
     )
     data, start, end = chunk.data, chunk.offset, chunk.next_offset
     if query.tail:

@@ -53,6 +53,8 @@ class JobRecord:
     """When a WAITING job is to be looked at again: notBefore, or the end of a backoff."""
     claimed: bool = False
     """Whether the latest attempt was handed to the executor and has not been seen to end."""
+    node: int = 0
+    """Number of the node that holds the attempt; 0 when none does."""
     handle: str | None = None
     """The executor's name for the attempt; None until it was started."""
     token_hash: str | None = None

@@ -7,6 +7,7 @@ its own. What the dispatcher claims by itself is what was there before, and more
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
@@ -19,6 +20,11 @@ from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
 
 _BATCH = 64
+_PATIENCE_SECONDS = 0.2
+"""How long starts are waited for before others are claimed."""
+_AGAIN_SECONDS = 0.5
+T = TypeVar("T")
+
 _log = logging.getLogger("gateway.engine")
 
 
@@ -32,6 +38,7 @@ class Dispatcher:
         self._claimed: list[JobRecord] = []
         """Claimed in commits of others, not yet started."""
         self._held = False
+        self._starting: set[asyncio.Task[None]] = set()
 
     async def tick(self) -> float | None:
         """Claim and start what there is room for, until the queue is empty or all places are taken."""
@@ -45,6 +52,8 @@ class Dispatcher:
 
     def claim(self, tx: JobWriter) -> list[JobRecord]:
         """Claim what there is room for, one batch at most."""
+        if not tx.nodes.holds(self._house.node.number):
+            return []
         now = self._house.clock.now()
         found = (attempts.claim(self._house, tx, job_id, now) for job_id in self._candidates(tx))
         return [record for record in found if record is not None]
@@ -58,11 +67,28 @@ class Dispatcher:
         """Claim nothing more."""
         self._held = True
 
+    def drop(self) -> None:
+        """Start nothing of what was claimed: other nodes do."""
+        self._claimed.clear()
+
+    async def close(self) -> None:
+        """Leave what takes long to start: it is found again, and started once."""
+        starting = list(self._starting)
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+
     async def start(self, records: list[JobRecord]) -> None:
         """Start claimed attempts. The executor finds again what was started before, so that a gateway which
-        stopped between starting and storing the handle starts nothing twice.
+        stopped between starting and storing the handle starts nothing twice. What takes long goes on by
+        itself, and holds nobody up.
         """
-        await asyncio.gather(*(self._start_one(record) for record in records))
+        tasks = [asyncio.create_task(self._start_one(record)) for record in records]
+        for task in tasks:
+            self._starting.add(task)
+            task.add_done_callback(self._started)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE_SECONDS)
 
     async def _claim(self) -> list[JobRecord]:
         def look(tx: JobReader) -> bool:
@@ -79,12 +105,14 @@ class Dispatcher:
     def _candidates(self, tx: JobReader) -> list[str]:
         """Ids of the jobs to start now, so that no limit is passed."""
         policy = self._house.policy
-        if self._held:
+        number = self._house.node.number
+        if self._held or not number:
             return []
         held = tx.count_claimed()
         room = _BATCH
         if policy.max_running_jobs:
-            room = min(room, policy.max_running_jobs - sum(held.values()))
+            ours = tx.count_claimed(number) if self._house.store.shared else held
+            room = min(room, policy.max_running_jobs - sum(ours.values()))
         if room <= 0:
             return []
         if not policy.max_running:
@@ -121,17 +149,43 @@ class Dispatcher:
             reason = "the executor failed unexpectedly; the gateway's log tells more"
             await self._refused(key, StartRefused(reason, passing=True))
         else:
-            running = await house.store.write(lambda tx: attempts.run(tx, key, handle, house.clock.now()))
-            if running is not None:
-                self._follow(running)
+            await self._begun(key, handle)
+
+    async def _begun(self, key: AttemptKey, handle: str) -> None:
+        """Store the handle; it is tried until it is stored, or the attempt is another node's."""
+        house = self._house
+
+        def work(tx: JobWriter) -> JobRecord | None:
+            if house.executor.queues:
+                return attempts.submitted(house, tx, key, handle)
+            return attempts.run(house, tx, key, handle, house.clock.now())
+
+        held = await self._stored(work)
+        if held is not None:
+            self._follow(held)
+        elif not house.executor.reachable_from_anywhere:
+            await house.executor.stop(key, handle, grace_seconds=0)
+
+    async def _stored(self, work: Callable[[JobWriter], T]) -> T:
+        while True:
+            try:
+                return await self._house.store.write(work)
+            except JobsError as error:
+                _log.warning("what was started could not be stored: %s", error.reason)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _started(self, task: "asyncio.Task[None]") -> None:
+        self._starting.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("an attempt could not be started", exc_info=error)
 
     async def _refused(self, key: AttemptKey, refused: StartRefused) -> None:
         house = self._house
 
         def work(tx: JobWriter) -> None:
-            record = attempts.current(tx, key)
+            record = attempts.current(house, tx, key)
             if record is not None:
                 ended = Ended(outcome_of_refusal(record, refused), started=False)
                 attempts.finish(house, tx, key, ended, house.clock.now())
 
-        await house.store.write(work)
+        await self._stored(work)

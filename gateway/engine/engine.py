@@ -1,15 +1,18 @@
 """All loops together: what wakes which, and how the engine starts and stops."""
 
 from contextlib import suppress
+from functools import partial
 
 from gateway.domain.errors import JobsError
 from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
+from gateway.domain.outputs import answer_for_output
 from gateway.domain.ports import Change
 from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.loop import Loop
+from gateway.engine.membership import Membership
 from gateway.engine.monitor import Monitor
 from gateway.engine.promoter import Promoter
 from gateway.engine.pruner import Pruner
@@ -28,32 +31,54 @@ class Engine:
         self.pruner = Pruner(house)
         self.scheduler = Scheduler(house)
         self.rescuer = Rescuer(house, dispatcher=self.dispatcher, monitor=self.monitor)
+        self.membership = Membership(house, found=self.rescuer.take_up, lost=self._lost)
+        self._belonging = Loop("membership", self.membership.tick)
         self._watching = Loop("monitor", self.monitor.tick)
         self._dispatching = Loop("dispatcher", self.dispatcher.tick)
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
         self._scheduling = Loop("scheduler", self.scheduler.tick)
 
-    async def take_over(self) -> None:
-        """Find again what an earlier gateway left running. The store must be open."""
+    async def open(self) -> None:
+        """Hear of changes, and reach what jobs have left. The store must be open."""
         self._house.store.listen(self._changed)
         self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
+        if self._house.exchange is not None:
+            self._house.exchange.answer(partial(answer_for_output, self._house))
         await self._house.executor.open(self._ended)
         await self._house.attachments.open()
+
+    async def take_over(self) -> None:
+        """Open, and find again what an earlier gateway left running."""
+        await self.open()
+        await self.membership.join()
         await self.rescuer.tick()
 
-    async def start(self) -> None:
-        """Take over, and begin."""
+    async def start(self, *, working: bool = True) -> None:
+        """Take over, and begin; or merely open, when others do the work."""
+        if not working:
+            await self.open()
+            return
         await self.take_over()
         self._house.store.follow_up(self.dispatcher.due, self.dispatcher.claim, self._claimed)
-        for loop in (self._watching, self._dispatching, self._promoting, self._pruning, self._scheduling):
+        for loop in (
+            self._watching,
+            self._dispatching,
+            self._promoting,
+            self._pruning,
+            self._scheduling,
+            self._belonging,
+        ):
             loop.start()
 
     async def stop(self) -> None:
         """End the loops and let go of the executor; jobs go on."""
         await self.hold()
-        for loop in (self._pruning, self._promoting, self._watching):
+        for loop in (self._pruning, self._promoting, self._watching, self._belonging):
             await loop.stop()
+        await self.dispatcher.close()
+        with suppress(JobsError):
+            await self.membership.leave()
         await self._house.executor.close()
 
     async def hold(self) -> None:
@@ -66,6 +91,11 @@ class Engine:
         await self._dispatching.stop()
         with suppress(JobsError):
             await self.dispatcher.tick()
+
+    async def _lost(self) -> None:
+        """Other nodes hold what this one held."""
+        self.dispatcher.drop()
+        self.monitor.drop()
 
     def _follow(self, record: JobRecord) -> None:
         self.monitor.follow(record)
@@ -85,3 +115,5 @@ class Engine:
             self._watching.wake()
         if change.status is JobStatus.WAITING:
             self._promoting.wake()
+        if change.elsewhere and self.dispatcher.due(change):
+            self._dispatching.wake()

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
-from gateway.domain.executor import AttemptKey, Exited, Unreachable, Vanished
+from gateway.domain.executor import AttemptKey, Exited, Pending, Refused, Unreachable, Vanished
 from gateway.domain.house import House
-from gateway.domain.job import DEFAULT_GRACE_SECONDS
-from gateway.domain.outcome import outcome_of_end
+from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job
+from gateway.domain.outcome import outcome_of_end, outcome_of_refusal
 from gateway.domain.ports import Change, JobWriter
 from gateway.domain.record import JobRecord, StopReason
 from gateway.domain.words import FINAL, JobStatus
@@ -32,8 +32,6 @@ class _Watch:
     """When it was last heard of, or began to be followed."""
     stopping: int | None = None
     """The grace with which the executor was told to stop it."""
-    lost: bool = False
-    """Whether the engine could not be asked the last time."""
     look_at: float = field(default=0.0)
     """When to look without being told to."""
 
@@ -48,20 +46,22 @@ class Monitor:
 
     def follow(self, record: JobRecord) -> None:
         """Watch an attempt from now on. Deadlines count from `startedAt`, also after a restart."""
-        job, now = record.job, self._house.clock.monotonic()
-        deadline = None
-        if job.timeout_seconds is not None and job.started_at is not None:
-            ran = (self._house.clock.now() - job.started_at).total_seconds()
-            deadline = now + job.timeout_seconds - max(0.0, ran)
+        job = record.job
         self._house.heartbeats.drop(job.id)
         self._watches[job.id] = _Watch(
             key=record.attempt,
             handle=record.handle or "",
-            deadline=deadline,
+            deadline=self._deadline(job),
             heartbeat_seconds=job.heartbeat_timeout_seconds,
-            heard_at=now,
+            heard_at=self._house.clock.monotonic(),
         )
         self._look.add(job.id)
+
+    def drop(self) -> None:
+        """Follow nothing any more: other nodes do."""
+        for watch in list(self._watches.values()):
+            self._drop(watch)
+        self._look.clear()
 
     def ended(self, key: AttemptKey) -> None:
         """The executor has seen an attempt end."""
@@ -99,6 +99,13 @@ class Monitor:
             return False
         return True
 
+    def _deadline(self, job: Job) -> float | None:
+        """When `timeoutSeconds` pass, on the monotonic clock; None without them, or before it runs."""
+        if job.timeout_seconds is None or job.started_at is None:
+            return None
+        ran = (self._house.clock.now() - job.started_at).total_seconds()
+        return self._house.clock.monotonic() + job.timeout_seconds - max(0.0, ran)
+
     def _due(self, watch: _Watch) -> float:
         """When the next look is due."""
         times = [watch.look_at]
@@ -115,24 +122,31 @@ class Monitor:
     async def _check(self, watch: _Watch) -> None:
         house, key = self._house, watch.key
         seen = await house.executor.observe(key, watch.handle)
-        if isinstance(seen, Exited | Vanished):
+        if isinstance(seen, Exited | Vanished | Refused):
             await self._end(key, seen)
             self._drop(watch)
             return
-        record = await house.store.read(lambda tx: attempts.current(tx, key))
+        record = await house.store.read(lambda tx: attempts.current(house, tx, key))
         if record is None:
             self._drop(watch)
             return
         now = house.clock.monotonic()
         watch.look_at = now + _LOOK_EVERY_SECONDS
         if isinstance(seen, Unreachable):
-            watch.lost = True
-            await house.store.write(lambda tx: attempts.lose(tx, key, seen.reason, house.clock.now()))
-        else:
-            if watch.lost or record.job.job_status is JobStatus.UNKNOWN:
-                watch.lost = False
-                await house.store.write(lambda tx: attempts.run(tx, key, watch.handle, house.clock.now()))
-            await self._stop_if_due(watch, record, now)
+            await house.store.write(lambda tx: attempts.lose(house, tx, key, seen.reason, house.clock.now()))
+            return
+        if isinstance(seen, Pending):
+            watch.heard_at = now
+            if (record.job.job_status, record.job.message) != (JobStatus.SCHEDULED, seen.reason):
+                reason = seen.reason
+                await house.store.write(lambda tx: attempts.queued(house, tx, key, reason, house.clock.now()))
+        elif record.job.job_status is not JobStatus.RUNNING:
+            running = await house.store.write(
+                lambda tx: attempts.run(house, tx, key, watch.handle, house.clock.now())
+            )
+            if running is not None:
+                watch.deadline = self._deadline(running.job)
+        await self._stop_if_due(watch, record, now)
 
     async def _stop_if_due(self, watch: _Watch, record: JobRecord, now: float) -> None:
         house, key = self._house, watch.key
@@ -145,7 +159,7 @@ class Monitor:
             if reason is None:
                 return
             why = reason
-            stopped = await house.store.write(lambda tx: attempts.stop(tx, key, why))
+            stopped = await house.store.write(lambda tx: attempts.stop(house, tx, key, why))
             if stopped is None:
                 return
             record = stopped
@@ -154,13 +168,16 @@ class Monitor:
             watch.stopping = grace
             await house.executor.stop(key, watch.handle, grace_seconds=grace)
 
-    async def _end(self, key: AttemptKey, seen: Exited | Vanished) -> None:
+    async def _end(self, key: AttemptKey, seen: Exited | Vanished | Refused) -> None:
         house = self._house
 
         def work(tx: JobWriter) -> None:
-            record = attempts.current(tx, key)
+            record = attempts.current(house, tx, key)
             if record is not None:
-                ended = Ended(outcome_of_end(record, seen), started=True)
+                if isinstance(seen, Refused):
+                    ended = Ended(outcome_of_refusal(record, seen), started=False)
+                else:
+                    ended = Ended(outcome_of_end(record, seen), started=True)
                 attempts.finish(house, tx, key, ended, house.clock.now())
 
         await house.store.write(work)

@@ -1,11 +1,9 @@
-"""Takes over what an earlier gateway left: attempts that were claimed, started or running.
-
-On one machine it works once, at the start; there are no leases to expire.
-"""
+"""Takes over what an earlier gateway left: attempts that were claimed, started or running."""
 
 import logging
 
 from gateway.domain.house import House
+from gateway.domain.record import JobRecord
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.monitor import Monitor
 
@@ -24,12 +22,8 @@ class Rescuer:
         """Follow what has a handle, start again (idempotently) what has none, and remove what is kept outside
         the store of jobs and attachments that are not there.
         """
-        held = await self._house.store.read(lambda tx: tx.claimed())
-        for record in held:
-            if record.handle is not None:
-                self._monitor.follow(record)
-        without = [record for record in held if record.handle is None]
-        await self._dispatcher.start(without)
+        held = await self._house.store.read(lambda tx: tx.claimed(self._house.node.number))
+        await self.take_up(held)
         for job_id in await self._house.executor.kept():
             if not await self._is_stored(job_id):
                 _log.info("removing what is left of the deleted job %s", job_id)
@@ -39,6 +33,13 @@ class Rescuer:
         if held:
             _log.info("%d jobs of an earlier run were found again", len(held))
         return None
+
+    async def take_up(self, held: list[JobRecord]) -> None:
+        """Go on with attempts that this node holds now."""
+        for record in held:
+            if record.handle is not None:
+                self._monitor.follow(record)
+        await self._dispatcher.start([record for record in held if record.handle is None])
 
     async def _remove_strays(self, job_id: str, files: frozenset[str]) -> None:
         document = await self._house.store.read(lambda tx: tx.document(job_id))

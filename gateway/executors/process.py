@@ -174,6 +174,10 @@ class ProcessExecutor:
         else:
             self._over[key] = seen
 
+    def keeps(self, job_id: str) -> bool:
+        """Whether the job has a folder."""
+        return self._job(job_id).is_dir()
+
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:

@@ -96,6 +96,10 @@ class ScriptedExecutor:
         if self.after_stop is not None and key in self._shown and handle == _handle(key):
             self.end(key, self.after_stop)
 
+    def keeps(self, job_id: str) -> bool:  # noqa: ARG002
+        """Nothing is kept elsewhere."""
+        return True
+
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:

@@ -179,6 +179,10 @@ class SlurmExecutor:
         """Read from the stream's file, see `OutputFile.read`."""
         return await asyncio.to_thread(partial(self._output(key, channel).read, offset=offset, limit=limit))
 
+    def keeps(self, job_id: str) -> bool:
+        """Everybody who sees the shared folder sees everything."""
+        return True
+
     def lease(self, seconds: float) -> None:
         """Every node can reach everything that runs."""
 

@@ -36,6 +36,8 @@ LONG_READS = 2
 class SqliteJobStore:
     """The port JobStore over `gateway.db` in a folder. It is used from the event loop that opened it."""
 
+    shared = False
+
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         """`durable` false = the power's going may lose confirmed writes; for tests alone."""
         self._file = SqliteFile(folder / FILE_NAME, durable=durable)

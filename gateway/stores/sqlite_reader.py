@@ -16,6 +16,7 @@ from gateway.stores.sqlite_digests import SqliteDigestReader
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
 from gateway.stores.sqlite_lists import JobLists
 from gateway.stores.sqlite_logs import SqliteLogReader
+from gateway.stores.sqlite_nodes import SOLE, SoleNode
 from gateway.stores.sqlite_results import SqliteResultReader
 from gateway.stores.sqlite_rows import key_of, record_of
 from gateway.stores.sqlite_schedules import SqliteScheduleReader
@@ -32,6 +33,7 @@ class SqliteReader:
         self.logs = SqliteLogReader(connection, queries)
         self.schedules = SqliteScheduleReader(connection, queries)
         self.digests = SqliteDigestReader(connection, queries)
+        self.nodes = SoleNode()
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -113,16 +115,16 @@ class SqliteReader:
         ]
         return [place[-1] for place in list(heapq.merge(*queues))[:limit]]
 
-    def claimed(self) -> list[JobRecord]:
-        """All jobs that an executor holds."""
-        return [record_of(row) for row in self._rows("claimed", {})]
+    def claimed(self, node: int) -> list[JobRecord]:
+        """All jobs that a node holds."""
+        return [record_of(row) for row in self._rows("claimed", {})] if node == SOLE else []
 
     def expired(self, now: datetime, limit: int) -> list[str]:
         """Ids of final jobs whose `expiresAt` has come, earliest first."""
         return self._column("expired", {"now": to_number(now), "limit": limit})
 
-    def count_claimed(self) -> dict[str, int]:
-        """How many jobs executors hold, by organization."""
+    def count_claimed(self, node: int | None = None) -> dict[str, int]:  # noqa: ARG002
+        """How many jobs are held, by organization; there is but one node."""
         return dict(self._rows("count_claimed", {}))
 
     def count_not_final(self, organization_id: str) -> int:

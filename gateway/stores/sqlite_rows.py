@@ -9,6 +9,7 @@ from gateway.domain.queries import words
 from gateway.domain.record import JobRecord, KeyRecord, StopReason
 from gateway.domain.words import Role
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
+from gateway.stores.sqlite_nodes import SOLE
 
 _ROLES = {role.value: role for role in Role}
 
@@ -21,6 +22,7 @@ def record_of(row: Any) -> JobRecord:
         event_count=event_count,
         wake_at=to_instant_or_none(wake_at),
         claimed=bool(claimed),
+        node=SOLE if claimed else 0,
         handle=handle,
         token_hash=token_hash,
         stop=None if stop is None else StopReason(stop),

@@ -172,7 +172,7 @@ async def test_claimed_jobs_are_found_and_counted_by_organization(store: JobStor
         await inserted(store, claimed=True, job_status=JobStatus.UNKNOWN, organization_id="other"),
     ]
     await inserted(store)
-    found = await store.read(lambda tx: tx.claimed())
+    found = await store.read(lambda tx: tx.claimed(1))
     assert {record.job.id: record for record in found} == {record.job.id: record for record in held}
     assert await store.read(lambda tx: tx.count_claimed()) == {"acme": 2, "other": 1}
     ended = replace(

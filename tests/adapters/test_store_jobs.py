@@ -80,6 +80,7 @@ async def test_a_saved_job_replaces_the_one_before(store: JobStore) -> None:
         job=record.job.with_(job_status=JobStatus.RUNNING, version=2, name="new"),
         wake_at=None,
         claimed=True,
+        node=1,
         handle="h",
     )
     await store.write(lambda tx: tx.save_job(changed))
@@ -254,7 +255,7 @@ async def test_all_that_reads_sees_what_the_unit_has_done(store: JobStore) -> No
         assert tx.next_wake() == NOON
         assert tx.expired(NOON, 9) == [record.job.id]
         put(held)
-        assert [one.job.id for one in tx.claimed()] == [held.job.id]
+        assert [one.job.id for one in tx.claimed(1)] == [held.job.id]
         assert tx.count_claimed() == {"third": 1}
         assert tx.count_not_final("acme") == 3
         query = JobQuery(tag=("a",), text="word")

@@ -1,0 +1,37 @@
+"""The one node that works on a SQLite file: the ports NodeReader and NodeWriter.
+
+The data folder's lock keeps every other gateway away, so there is no lease: who has the lock holds all that
+is held.
+"""
+
+from gateway.domain.node_store import Node
+
+SOLE = 1
+"""The number of the one node."""
+
+
+class SoleNode:
+    """Nothing of it is stored."""
+
+    def all(self) -> list[Node]:
+        """Nobody needs to know who else is there."""
+        return []
+
+    def lapsed(self) -> list[Node]:
+        """No lease is ever over."""
+        return []
+
+    def join(self, identity: str, name: str, *, lease_seconds: float) -> int:  # noqa: ARG002
+        """Take over from whoever had the file before."""
+        return SOLE
+
+    def renew(self, number: int, *, lease_seconds: float) -> bool:  # noqa: ARG002
+        """It is held as long as the folder's lock is."""
+        return number == SOLE
+
+    def holds(self, number: int) -> bool:
+        """Whether it has joined."""
+        return number == SOLE
+
+    def remove(self, number: int) -> None:
+        """The next one joins anyway."""
