@@ -179,7 +179,7 @@ class SlurmExecutor:
         """Read from the stream's file, see `OutputFile.read`."""
         return await asyncio.to_thread(partial(self._output(key, channel).read, offset=offset, limit=limit))
 
-    def keeps(self, job_id: str) -> bool:
+    def keeps(self, job_id: str) -> bool:  # noqa: ARG002
         """Everybody who sees the shared folder sees everything."""
         return True
 
