@@ -11,7 +11,7 @@
 #   exit      status, exit or signal: a line that counts with its newline
 #
 # Slurm sends signals to the script and to the command alike. The script outlives them. SIGUSR2 is the
-# gateway's "kill now": all other processes of the session are killed. Needs dash, bash or busybox.
+# gateway's "kill now": all other processes of the session are killed. Needs dash or bash.
 
 # Kills all processes of this session but the script, whoever asks, and Slurm's own, which leads the session;
 # fails when there are none.

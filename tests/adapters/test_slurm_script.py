@@ -14,7 +14,7 @@ from gateway.domain.executor import AttemptKey, Exited, Launch
 from gateway.executors.slurm_folder import AttemptFolder, SharedFolder
 from gateway.executors.slurm_launch import batch_script, launch_text
 
-SHELLS = [path for path in map(shutil.which, ("dash", "bash", "busybox")) if path]
+SHELLS = [path for path in map(shutil.which, ("dash", "bash")) if path]
 SECONDS = 20
 
 
@@ -32,8 +32,7 @@ class Node:
         (self.folder.path.parent / "script").write_text(batch_script(path))
 
     def begin(self, slurm_id: str = "5") -> subprocess.Popen[bytes]:
-        applet = ["sh"] if self.shell.endswith("busybox") else []
-        words = [self.shell, *applet, str(self.folder.path.parent / "script")]
+        words = [self.shell, str(self.folder.path.parent / "script")]
         leader = ["/bin/sh", "-c", '"$@"; exit $?', "leader", *words]
         environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": slurm_id}
         return subprocess.Popen(leader, env=environment, start_new_session=True)
