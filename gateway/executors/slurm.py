@@ -55,6 +55,7 @@ PAUSE_SECONDS = 1.0
 BRISK_PAUSE_SECONDS = 0.2
 """The same for BRISK_SECONDS after a change: what has just begun may be over soon."""
 BRISK_SECONDS = 5.0
+SHORTEST_PAUSE_SECONDS = 0.05
 FRESH_SECONDS = 2.0
 """How old what is told of a followed attempt may be."""
 
@@ -107,6 +108,8 @@ class SlurmExecutor:
         self._output_limit_bytes = output_limit_bytes
         self._punching = True
         self._followed: dict[AttemptKey, Followed] = {}
+        self._over: dict[AttemptKey, Observation] = {}
+        """Ends that were seen and not yet asked for."""
         self._wake = asyncio.Event()
         self._brisk_until = 0.0
         self._trouble = False
@@ -146,6 +149,8 @@ class SlurmExecutor:
 
     async def observe(self, key: AttemptKey, handle: str) -> Observation:
         """Look at the attempt, and follow it until it is over."""
+        if (over := self._over.pop(key, None)) is not None:
+            return over
         followed = await self._follow(key, handle)
         now = time.monotonic()
         try:
@@ -157,17 +162,14 @@ class SlurmExecutor:
             return Unreachable(str(error))
         seen = await asyncio.to_thread(_look, followed, jobs)
         followed.told = type(seen)
-        if isinstance(seen, Pending | Running):
-            return seen
-        self._followed.pop(key, None)
-        await asyncio.to_thread(self._settle, key)
-        job = jobs.get(followed.slurm_id)
-        if job is not None and job.name == name_of(key) and not is_over(job):
-            await self._starter.cancel(job.id)
+        if not isinstance(seen, Pending | Running):
+            await self._end(followed, jobs)
         return seen
 
     async def stop(self, key: AttemptKey, handle: str, *, grace_seconds: int) -> None:
         """SIGTERM to all processes now, SIGKILL after the grace; 0 = SIGKILL now. See `slurm_followed`."""
+        if key in self._over:
+            return
         followed = await self._follow(key, handle)
         followed.stop_within(grace_seconds)
         await asyncio.to_thread(followed.note_stop)
@@ -189,11 +191,14 @@ class SlurmExecutor:
     async def abandon(self) -> None:
         """Other nodes follow and stop what this one did."""
         self._followed.clear()
+        self._over.clear()
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder, and cancel what Slurm may still have of it."""
         for key in [key for key in self._followed if key.job_id == job_id]:
             del self._followed[key]
+        for key in [key for key in self._over if key.job_id == job_id]:
+            del self._over[key]
         folder = self._job(job_id)
         open_attempts = await asyncio.to_thread(self._open_attempts, job_id)
         if open_attempts:
@@ -253,7 +258,9 @@ class SlurmExecutor:
         """Look at Slurm as long as anything is followed."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+                # Not wait_for: before Python 3.12 it may swallow that the task is canceled.
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
             self._wake.clear()
             if not self._followed:
                 continue
@@ -273,8 +280,9 @@ class SlurmExecutor:
             return PAUSE_SECONDS
         brisk = time.monotonic() < self._brisk_until
         pauses = [BRISK_PAUSE_SECONDS if brisk else PAUSE_SECONDS]
-        pauses += [due for followed in self._followed.values() if (due := followed.due_in()) is not None]
-        return max(0.01, min(pauses))
+        steps = (followed.next_step() for followed in self._followed.values())
+        pauses += [step[1] - time.time() for step in steps if step is not None]
+        return max(SHORTEST_PAUSE_SECONDS, min(pauses))
 
     async def _tick(self) -> None:
         jobs = await self._listing.since(time.monotonic())
@@ -282,18 +290,30 @@ class SlurmExecutor:
         many = list(self._followed.values())
         sights = await asyncio.to_thread(self._look_at_all, many, jobs)
         for followed, seen in zip(many, sights, strict=True):
+            if self._followed.get(followed.key) is not followed:
+                continue  # It was removed, or its end was seen by who asked.
+            if not isinstance(seen, Pending | Running):
+                await self._end(followed, jobs)
+                self._over[followed.key] = seen
+                self._ended(followed.key)
+                continue
             if type(seen) is not followed.told:
                 followed.told = type(seen)
                 self._hurry()
-                if not isinstance(seen, Pending):
+                if isinstance(seen, Running):
                     self._ended(followed.key)
             job = jobs.get(followed.slurm_id)
-            running = (
-                isinstance(seen, Pending | Running) and job is not None and job.name == name_of(followed.key)
-            )
-            if running and job is not None and await followed.step(self._client, job):
+            if job is not None and await followed.step(self._client, job):
                 await asyncio.to_thread(followed.note_stop)
                 self._hurry()
+
+    async def _end(self, followed: Followed, jobs: Mapping[int, SlurmJob]) -> None:
+        """The attempt is over; whatever Slurm still has of it is not wanted."""
+        self._followed.pop(followed.key, None)
+        await asyncio.to_thread(self._settle, followed.key)
+        job = jobs.get(followed.slurm_id)
+        if job is not None and job.name == name_of(followed.key) and not is_over(job):
+            await self._starter.cancel(job.id)
 
     def _look_at_all(self, many: list[Followed], jobs: Mapping[int, SlurmJob]) -> list[Observation]:
         for followed in many:

@@ -14,6 +14,8 @@ from gateway.executors.slurm_reply import SlurmJob
 from gateway.executors.slurm_sight import GOING
 
 ASK, SLAY, CANCEL = "SIGTERM", "SIGUSR2", "SIGKILL"
+AGAIN_SECONDS = 0.5
+"""Pause after a signal that Slurm refused."""
 SLAYING_SECONDS = 2.0
 """How long the script may take to kill everything, before Slurm is told to."""
 
@@ -34,7 +36,9 @@ class Followed:
     asked: bool = False
     """Whether it was asked to end."""
     slain_at: float | None = None
-    """When the script was told to kill it."""
+    """When the script was told to kill it, or Slurm."""
+    not_before: float = 0.0
+    """When the next signal may be tried, after one that Slurm refused."""
 
     def stop_within(self, grace_seconds: float) -> None:
         """Begin a stop, or shorten its grace."""
@@ -52,39 +56,32 @@ class Followed:
         if self.kill_at is not None:
             self.folder.note_stop(self.kill_at, asked=self.asked)
 
-    def next_step(self) -> str | None:
-        """The signal that is due, if one is."""
-        now = time.time()
+    def next_step(self) -> tuple[str, float] | None:
+        """The next signal and when it is due; None when nothing is stopped."""
         if self.kill_at is None:
             return None
-        if now < self.kill_at:
-            return None if self.asked else ASK
-        if self.slain_at is None:
-            return SLAY
-        return CANCEL if now >= self.slain_at + SLAYING_SECONDS else None
-
-    def due_in(self) -> float | None:
-        """Seconds until a signal is due; None when nothing is stopped."""
-        if self.kill_at is None:
-            return None
-        if self.next_step() is not None:
-            return 0.0
-        at = self.kill_at if self.slain_at is None else self.slain_at + SLAYING_SECONDS
-        return max(0.0, at - time.time())
+        if self.slain_at is not None:
+            step, at = CANCEL, self.slain_at + SLAYING_SECONDS
+        elif self.asked or time.time() >= self.kill_at:
+            step, at = SLAY, self.kill_at
+        else:
+            step, at = ASK, 0.0
+        return step, max(at, self.not_before)
 
     async def step(self, client: SlurmClient, job: SlurmJob) -> bool:
         """Send the signal that is due; whether one was. Raises SlurmUnreachable."""
-        step = self.next_step()
-        if step is None or self.kill_at is None:
+        due = self.next_step()
+        if due is None or time.time() < due[1]:
             return False
         # What does not run yet has nobody to ask.
-        signal = step if job.states & GOING else CANCEL
+        signal = due[0] if job.states & GOING else CANCEL
         try:
             await client.signal(job.id, signal)
-        except SlurmRefusal as refusal:
-            # It is not as it was seen: it is looked at again.
-            return not refusal.unknown_job
-        if step == ASK:
+        except SlurmRefusal:
+            # It is not as it was seen: it begins or ends just now.
+            self.not_before = time.time() + AGAIN_SECONDS
+            return False
+        if due[0] == ASK:
             self.asked = True
         else:
             self.slain_at = time.time()
