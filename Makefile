@@ -20,8 +20,8 @@ setup: $(VENV)/.demo ## install the gateway and what the demo needs into .venv
 serve: $(VENV)/.demo ## run the gateway (SERVE_ARGS="--port 8081")
 	$(BIN)/gateway serve $(SERVE_ARGS)
 
-demo: $(VENV)/.demo ## start the main job over SOAP, watch it over REST
-	$(BIN)/python -m gateway.demo
+demo: $(VENV)/.demo$(STORE) ## start the main job over SOAP, watch it over REST (STORE=postgres NODES=3: kill a node half-way)
+	$(BIN)/python -m gateway.demo $(if $(STORE),--store $(STORE)) $(if $(NODES),--nodes $(NODES))
 
 test: $(VENV)/.test $(NODE)/node_modules/.made lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
@@ -57,6 +57,10 @@ $(VENV)/.made:
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[demo]"
 	touch $@
+
+$(VENV)/.demopostgres: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[demo-postgres]"
+	touch $@ $(VENV)/.demo
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"

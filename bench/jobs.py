@@ -22,6 +22,7 @@ from gateway.domain.parts import (
 from gateway.domain.processing_logs import ProcessingLogEntryWrite
 from gateway.domain.record import JobRecord
 from gateway.domain.results import JobResultWrite
+from gateway.domain.scalars import instant_text
 from gateway.domain.words import CallProtocol, JobEventKind, JobStatus, ResultStatus
 
 RARE = 120
@@ -32,6 +33,16 @@ ORGANIZATION = "default"
 STORAGE = "bulk"
 """The storage of the results and log entries."""
 
+_JOBS_REPEAT = 200
+"""After so many numbers a job is the same again but for `own`: a multiple of what `record` divides by."""
+_ENTRIES_REPEAT = 1000
+"""After so many numbers a result or log entry is the same again but for `entry_own`."""
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST = int(FIRST_AT.timestamp()) * 1000
+_STARTED = timedelta(milliseconds=7)
+"""How long after its creation a job started."""
+_FINISHED = timedelta(milliseconds=1007)
+"""How long after its creation it had finished."""
 _NOUNS = "address bank catalog customer duplicate entity invoice ledger partner payment".split()
 _IMAGE = "registry.example.org/data/curation:4.12.1"
 _COMMANDS = ("curate", "--profile", "addresses", "--report", "/data/report.json")
@@ -98,8 +109,9 @@ _HISTORY = (
 
 def job_id(number: int) -> str:
     """The id of a job: a UUID of version 7 made of its number and time."""
-    milliseconds = int(FIRST_AT.timestamp() * 1000) + number * 1000
-    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | number))
+    milliseconds = _FIRST + number * 1000
+    digits = f"{milliseconds << 80 | 7 << 76 | 2 << 62 | number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def created_at(number: int) -> datetime:
@@ -121,15 +133,51 @@ def is_rare(number: int, total: int) -> bool:
     return number % step == 0 and number // step < RARE
 
 
+def kind(number: int, total: int) -> int:
+    """Jobs of one kind differ in nothing but `own`. Each rare one is a kind."""
+    if is_rare(number, total):
+        return -1 - number
+    return number % _JOBS_REPEAT + (_JOBS_REPEAT if _is_late(number, total) else 0)
+
+
+def own(number: int, total: int) -> dict[str, Any]:
+    """What a job need not share with others of its kind: texts, and numbers by the names of their columns."""
+    begun = created_at(number)
+    created = _FIRST + number * 1000
+    values = {
+        "number": number + 1,
+        "created_at": created,
+        "finished_at": created + _FINISHED // _MILLISECOND,
+        "id": job_id(number),
+        "created": instant_text(begun),
+        "started": instant_text(begun + _STARTED),
+        "finished": instant_text(begun + _FINISHED),
+        "run": _run(number),
+    }
+    if _is_late(number, total):
+        values["late"] = _late(number)
+    return values
+
+
+def entry_kind(number: int, total: int) -> int:
+    """Results, and log entries, of one kind differ in nothing but `entry_own`. Each rare one is a kind."""
+    return -1 - number if is_rare(number, total) else number % _ENTRIES_REPEAT
+
+
+def entry_own(number: int) -> dict[str, str]:
+    """What an entry need not share with others of its kind; the score has JSON around it, to be known by."""
+    return {"external": f"external-{number}", "score": f'":{number % 101},'}
+
+
 def record(number: int, total: int) -> JobRecord:
     """A job that has finished, one of `total`."""
     rare = is_rare(number, total)
     begun = created_at(number)
-    words = [_NOUNS[number % len(_NOUNS)], f"run{number % 997}"]
+    words = [_NOUNS[number % len(_NOUNS)], _run(number)]
     if rare:
         words += ["scarce", f"rarity{number * RARE // total}"]
-    if number >= total - total // _LATE_SHARE:
-        words += [f"late{number % 150}"]
+    if _is_late(number, total):
+        words += [_late(number)]
     status = JobStatus.DIED if rare else JobStatus.FAILED if number % 50 == 1 else JobStatus.FINISHED
     job = _JOB.with_(
         id=job_id(number),
@@ -137,9 +185,9 @@ def record(number: int, total: int) -> JobRecord:
         type="RARE_JOB" if rare else ("DATA_CURATION_JOB", "DATA_VALIDATION_JOB")[number % 2],
         job_status=status,
         created_at=begun,
-        started_at=begun + timedelta(milliseconds=7),
-        finished_at=begun + timedelta(milliseconds=1007),
-        modified_at=begun + timedelta(milliseconds=1007),
+        started_at=begun + _STARTED,
+        finished_at=begun + _FINISHED,
+        modified_at=begun + _FINISHED,
         user="rare" if rare else f"user-{number % 10}",
         organization_id="other" if number % 10 == 7 and not rare else ORGANIZATION,
         storage_id="rare" if rare else f"storage-{number % 20}",
@@ -185,3 +233,15 @@ def _entry(number: int, total: int) -> dict[str, Any]:
         "result_data": f'{{"score":{number % 101},"street":"Main Street {number % 500}"}}',
         "message": "address completed",
     }
+
+
+def _run(number: int) -> str:
+    return f"run{number % 997}"
+
+
+def _late(number: int) -> str:
+    return f"late{number % 150}"
+
+
+def _is_late(number: int, total: int) -> bool:
+    return number >= total - total // _LATE_SHARE

@@ -144,8 +144,7 @@ class Rest:
             "slurmrestd",
             "-a",
             "rest_auth/jwt",
-            "-s",
-            f"openapi/{self._version}",
+            *_plugins(self._version),
             listen,
         ]
         if os.geteuid() == 0:
@@ -264,14 +263,25 @@ def _stop(folder: Path) -> None:
 
 def _api_version(folder: Path) -> str:
     """The oldest version that this slurmrestd has and the executor knows."""
-    words = ["slurmrestd", "-s", "list"]
+    said = _rest_lists(folder, "-s") + _rest_lists(folder, "-d")
+    return next((version for version in API_VERSIONS if version in said), API_VERSIONS[0])
+
+
+def _plugins(version: str) -> list[str]:
+    """A plugin for each version of the API; later ones share one, and have a parser each."""
+    if version < "v0.0.40":
+        return ["-s", f"openapi/{version}"]
+    return ["-s", "openapi/slurmctld", "-d", f"data_parser/{version}"]
+
+
+def _rest_lists(folder: Path, option: str) -> str:
+    words = ["slurmrestd", option, "list"]
     if os.geteuid() == 0:
         words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
     done = subprocess.run(
         words, env=_environment(folder), capture_output=True, text=True, timeout=SECONDS, check=False
     )
-    said = done.stdout + done.stderr
-    return next((version for version in API_VERSIONS if version in said), API_VERSIONS[0])
+    return done.stdout + done.stderr
 
 
 def _spawn(folder: Path, name: str, *words: str) -> int:

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 from bench import jobs
 from bench.compared import Side, compared
 from bench.figures import Figure, at_most
-from bench.filled import LOG
 from bench.http import ask, get
 from bench.stand import SMALL, Stand
+from bench.written import LOG
 
 _GOAL = 1.2
 _TEXT_GOAL = 5

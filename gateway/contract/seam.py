@@ -57,7 +57,8 @@ class Seam:
         """
         began = time.perf_counter()
         try:
-            return await self._admit(operation, request)
+            caller = await self._authentication.caller(request.credentials)
+            return _call_of(operation, request, caller)
         except Exception as error:
             coded = _coded(error, operation, request.request_id)
             _tell(operation, request.protocol, request.request_id, None, coded.key, began)
@@ -73,7 +74,11 @@ class Seam:
         began = time.perf_counter()
         outcome = "OK"
         try:
-            return await self._run(operation, call, parts)
+            values, once = self._prepared(operation, call, parts)
+            if once is None:
+                return await operation.run(self._house, call, **values)
+            with self._only_one(call.caller.organization_id, once):
+                return await operation.run(self._house, replace(call, once=once), **values)
         except Exception as error:
             coded = _coded(error, operation, call.request_id)
             outcome = coded.key
@@ -81,24 +86,10 @@ class Seam:
         finally:
             _tell(operation, call.protocol, call.request_id, call.caller, outcome, began)
 
-    async def _admit(self, operation: Operation, request: Request) -> Call:
-        caller = await self._authentication.caller(request.credentials)
-        if caller.attempt is not None and not operation.worker:
-            raise Forbidden(f"a running job may not call {operation.name}")
-        if not caller.role.covers(operation.role):
-            raise Forbidden(f"{operation.name} needs the role {operation.role}; the key is {caller.role}")
-        once = None
-        if request.idempotency_key is not None and operation.takes_idempotency_key:
-            once = Once(operation=operation.name, key=request.idempotency_key)
-        return Call(
-            caller=caller,
-            protocol=request.protocol,
-            request_id=request.request_id,
-            once=once,
-            if_match=request.if_match if operation.versioned else None,
-        )
-
-    async def _run(self, operation: Operation, call: Call, parts: Mapping[str, Any]) -> Any:
+    def _prepared(
+        self, operation: Operation, call: Call, parts: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Once | None]:
+        """The validated parts by their Python names, and the idempotency key with their fingerprint."""
         # Text in a path is checked without looking at the clock.
         context = {"now": self._house.clock.now()} if operation.query or operation.body else None
         try:
@@ -109,10 +100,8 @@ class Seam:
         if call.caller.attempt is not None and job_key(values["job_id"]) != call.caller.attempt.job_id:
             raise Forbidden("a running job may act on itself alone")
         if call.once is None:
-            return await operation.run(self._house, call, **values)
-        once = replace(call.once, fingerprint=self._fingerprint(request))
-        with self._only_one(call.caller.organization_id, once):
-            return await operation.run(self._house, replace(call, once=once), **values)
+            return values, None
+        return values, replace(call.once, fingerprint=self._fingerprint(request))
 
     def _fingerprint(self, request: Model) -> str:
         return self._house.sealer.fingerprint(dump(request))
@@ -130,6 +119,24 @@ class Seam:
             yield
         finally:
             del self._under_way[key]
+
+
+def _call_of(operation: Operation, request: Request, caller: Caller) -> Call:
+    """The call, if the caller may make it. Raises Forbidden."""
+    if caller.attempt is not None and not operation.worker:
+        raise Forbidden(f"a running job may not call {operation.name}")
+    if not caller.role.covers(operation.role):
+        raise Forbidden(f"{operation.name} needs the role {operation.role}; the key is {caller.role}")
+    once = None
+    if request.idempotency_key is not None and operation.takes_idempotency_key:
+        once = Once(operation=operation.name, key=request.idempotency_key)
+    return Call(
+        caller=caller,
+        protocol=request.protocol,
+        request_id=request.request_id,
+        once=once,
+        if_match=request.if_match if operation.versioned else None,
+    )
 
 
 def _tell(

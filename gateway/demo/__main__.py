@@ -1,5 +1,6 @@
 """`make demo`: the story of the main job, with two clients. Exit code 0 only if all of it happened."""
 
+import argparse
 import hashlib
 import json
 import sys
@@ -15,12 +16,15 @@ from rich.syntax import Syntax
 from zeep.exceptions import Fault
 from zeep.plugins import HistoryPlugin
 
+from gateway.demo.nodes import Nodes, running_nodes
 from gateway.demo.server import running_gateway
 
 IMAGE = "jobs-gateway/demo"
 FINAL = {"FINISHED", "FAILED", "DIED", "CANCELED"}
 LOCK = "iso-3166-2"
 STORAGE = "subdivisions"
+HALF_WAY = 40
+"""Per cent; the kill takes a moment."""
 
 console = Console()
 
@@ -28,7 +32,9 @@ console = Console()
 class Story:
     """The steps of the demo, in order. Each raises AssertionError when what it shows did not happen."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, nodes: Nodes | None = None) -> None:
+        """`nodes`: those of which the one that runs the main job is killed half-way."""
+        self.nodes = nodes
         self.history: Any = HistoryPlugin()  # type: ignore[no-untyped-call]
         self.soap: Any = zeep.Client(  # type: ignore[no-untyped-call]
             f"{address}/soap/v2/?wsdl", plugins=[self.history]
@@ -62,6 +68,7 @@ class Story:
                 "labels": [{"name": "standard", "value": "ISO 3166-2"}],
                 "locks": [{"name": LOCK}],
                 "timeoutSeconds": 50,
+                "retryPolicy": {"maxAttempts": 2 if self.nodes else 1, "backoffSeconds": 0},
             }
         )
         console.print(f"[bold]1[/] started over SOAP: job {job.id} is {job.jobStatus}")
@@ -104,6 +111,7 @@ class Story:
             TimeElapsedColumn(),
         )
         seen = set()
+        killed = None
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("WAITING", total=None)
             job = self.get(job_id)
@@ -117,9 +125,13 @@ class Story:
                 )
                 if job["jobStatus"] in FINAL:
                     break
+                if self.nodes and killed is None and job.get("progress", 0) >= HALF_WAY:
+                    killed = self.nodes.kill_the_one_that_runs(job_id)
+                    console.print(f"  [bold]{killed}[/] runs it, and is killed at {job['progress']} %")
                 query = {"version": job["version"], "timeoutSeconds": 20}
                 job = self.rest.get(f"/v2/jobs/{job_id}/wait", params=query).raise_for_status().json()
         expect(job["jobStatus"] == "FINISHED", f"the main job is {job['jobStatus']}: {job.get('message')}")
+        expect(not self.nodes or (killed is not None and job["attempt"] == 2), "no node was killed")
         expect(len(seen) > 3, "no progress was seen while the job ran")
         expect(job["totalItems"] > 4000, f"the job checked {job['totalItems']} records only")
 
@@ -146,9 +158,10 @@ class Story:
             console.print(
                 f"{event.at:%H:%M:%S.%f}  {change}  {event.actor} ({event.protocol}) {event.message or ''}"
             )
+        again = ["WAITING", "SCHEDULED", "RUNNING"] if self.nodes else []
         expect(
             [event.toStatus for event in events if event.toStatus]
-            == ["PERSISTED", "SCHEDULED", "RUNNING", "FINISHED"],
+            == ["PERSISTED", "SCHEDULED", "RUNNING", *again, "FINISHED"],
             "the history lacks a status",
         )
         console.rule("its output")
@@ -174,7 +187,9 @@ class Story:
                 break
             query["startAfter"] = page.nextStartAfter
         checked = self.get(job_id)["totalItems"]
-        expect(page.total == len(found) == checked, f"{len(found)} of {checked} results came back")
+        # What the killed node's attempt had written is there as well.
+        written = page.total == checked if self.nodes is None else page.total >= checked
+        expect(written and len(found) == checked, f"{len(found)} of {checked} results came back")
         console.print(
             f"its {len(found)} results came back over SOAP in {pages} pages, the last: {result_line(page)}"
         )
@@ -268,11 +283,23 @@ def expect(happened: bool, otherwise: str) -> None:
 
 def main() -> int:
     """Tell the story; 1 when something in it did not happen."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.demo", description=__doc__)
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite", help="default: sqlite")
+    parser.add_argument("--nodes", type=int, default=1, help="how many run jobs, on postgres; default: 1")
+    given = parser.parse_args()
+    if given.nodes != 1 and given.store == "sqlite":
+        parser.error("a SQLite file belongs to one gateway; say --store postgres")
     began = time.monotonic()
     try:
-        with running_gateway() as address:
-            console.print(f"the gateway serves on {address}")
-            Story(address).tell()
+        if given.store == "sqlite":
+            with running_gateway() as address:
+                console.print(f"the gateway serves on {address}")
+                Story(address).tell()
+        else:
+            with running_nodes(given.nodes) as (address, nodes):
+                console.print(f"a gateway answers on {address}; {', '.join(nodes.names)} run the jobs")
+                # Who kills the only node waits for ever.
+                Story(address, nodes if given.nodes > 1 else None).tell()
     except (AssertionError, RuntimeError, Fault, httpx.HTTPError) as error:
         console.print(f"[bold red]it did not happen:[/] {error}")
         return 1

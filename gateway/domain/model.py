@@ -37,7 +37,11 @@ class Model(BaseModel):
     @classmethod
     def read(cls, values: Any, *, context: dict[str, Any] | None = None) -> Self:
         """Validate wire values (camelCase names). Raises pydantic's ValidationError."""
-        return cls.model_validate(values, by_alias=True, by_name=False, context=context)
+        # What model_validate does, too, after it has looked at options that nobody gives here.
+        read: Self = cls.__pydantic_validator__.validate_python(
+            values, by_alias=True, by_name=False, context=context
+        )
+        return read
 
     def with_(self, **changes: Any) -> Self:
         """A copy with other values, which are trusted."""

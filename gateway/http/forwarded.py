@@ -25,7 +25,7 @@ Whether the host is one of the gateway's is the guard's to say, of Host as well 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -92,22 +92,21 @@ class Forwarded:
         self._networks = tuple(ip_network(network, strict=False) for network in trusted)
         self._is_trusted = lru_cache(maxsize=1024)(self._lies_in_a_network)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on as its client sent it, or answer it with 400."""
         if scope["type"] == "http" and self._networks and self._trusts(scope.get("client")):
             headers = Headers(scope=scope)
             try:
                 told = self._read(scope, headers)
             except BadRequest as error:
-                await problem_response(error, request_id_of(headers))(scope, receive, send)
-                return
+                return problem_response(error, request_id_of(headers))(scope, receive, send)
             scope = {
                 **scope,
                 "scheme": told.scheme or scope["scheme"],
                 "client": told.client or scope["client"],
                 _KEY: told,
             }
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _trusts(self, client: Sequence[str | int] | None) -> bool:
         return client is not None and self._is_trusted(str(client[0]))

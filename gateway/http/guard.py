@@ -65,11 +65,10 @@ class Guard:
         self._is_ours = lru_cache(maxsize=1024)(self._compare)
         self._cors = frozenset(origin for name in cors_origins if (origin := origin_of(name)) is not None)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on, or answer it with 400, 403 or 421."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         hosts = []
         suspicious = False
         for name, value in scope["headers"]:
@@ -79,8 +78,12 @@ class Guard:
                 suspicious = True
         error = self._check_host(scope, hosts)
         if error is None and not suspicious:
-            await self._app(scope, receive, self._varying(send) if self._cors else send)
-            return
+            return self._app(scope, receive, self._varying(send) if self._cors else send)
+        return self._look_closely(error, scope, receive, send)
+
+    async def _look_closely(
+        self, error: JobsError | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         headers = Headers(scope=scope)
         if error is None:
             error = await self._check_proxy(headers)

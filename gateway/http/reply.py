@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 
 class Reply(Response):
@@ -17,3 +18,9 @@ class Reply(Response):
         # RFC 9110 section 8.6: in a 304, it would be that of the reply that is left out.
         if status != 304:
             self.raw_headers.append((b"content-length", b"%d" % len(body)))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        # As Starlette's, without its looks for a background task and for the handshake of a WebSocket.
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Awaitable
 from itertools import count
 from secrets import token_hex
 
@@ -56,7 +57,7 @@ class RequestIds:
         field = (b"x-request-id", request_id)
         started = False
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -64,7 +65,7 @@ class RequestIds:
                 # The SOAP door says it itself.
                 if field not in headers:
                     message = {**message, "headers": [*headers, field]}
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, send_with_id)

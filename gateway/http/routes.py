@@ -1,6 +1,6 @@
 """Which ASGI app a path leads to."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +16,6 @@ class Routes:
         self._apps = dict(apps)
         self._otherwise = otherwise
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on."""
-        await self._apps.get(scope["path"], self._otherwise)(scope, receive, send)
+        return self._apps.get(scope["path"], self._otherwise)(scope, receive, send)

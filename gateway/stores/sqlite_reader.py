@@ -33,7 +33,7 @@ class SqliteReader:
         self.logs = SqliteLogReader(connection, queries)
         self.schedules = SqliteScheduleReader(connection, queries)
         self.digests = SqliteDigestReader(connection, queries)
-        self.nodes = SoleNode()
+        self.nodes: SoleNode = SoleNode()
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""

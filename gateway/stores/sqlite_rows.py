@@ -9,20 +9,19 @@ from gateway.domain.queries import words
 from gateway.domain.record import JobRecord, KeyRecord, StopReason
 from gateway.domain.words import Role
 from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
-from gateway.stores.sqlite_nodes import SOLE
 
 _ROLES = {role.value: role for role in Role}
 
 
 def record_of(row: Any) -> JobRecord:
     """A job from a row of the queries `job` and `claimed`."""
-    document, event_count, wake_at, claimed, handle, token_hash, stop, grace = row
+    document, event_count, wake_at, claimed, handle, token_hash, stop, grace, node = row
     return JobRecord(
         job=load(Job, document),
         event_count=event_count,
         wake_at=to_instant_or_none(wake_at),
         claimed=bool(claimed),
-        node=SOLE if claimed else 0,
+        node=node or 0,
         handle=handle,
         token_hash=token_hash,
         stop=None if stop is None else StopReason(stop),
@@ -73,6 +72,7 @@ def job_columns(record: JobRecord, document: bytes) -> dict[str, Any]:
         "event_count": record.event_count,
         "wake_at": to_number_or_none(record.wake_at),
         "claimed": record.claimed,
+        "node": record.node or None,
         "handle": record.handle,
         "token_hash": record.token_hash,
         "stop": None if record.stop is None else record.stop.value,

@@ -8,20 +8,32 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.ports import JobStore
+from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
+from tests.pg_stand import PgStand
 
-STORES: dict[str, Callable[[Path], JobStore]] = {
-    "sqlite": lambda folder: SqliteJobStore(folder, durable=False),
+STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {
+    "sqlite": lambda request: SqliteJobStore(request.getfixturevalue("tmp_path"), durable=False),
+    "postgres": lambda request: PostgresJobStore(request.getfixturevalue("database")),
 }
 """How each store is made; a new adapter is a new row."""
 
 
+@pytest.fixture
+def database(postgres: PgStand) -> Iterator[str]:
+    """The address of a PostgreSQL database of its own."""
+    address = postgres.database()
+    yield address
+    postgres.drop(address)
+
+
 @pytest.fixture(params=list(STORES))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JobStore]:
-    """An empty store that is open."""
-    made = STORES[request.param](tmp_path)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
+    """A store that is open, empty but for its first node."""
+    made = STORES[request.param](request)
     await made.open()
     try:
+        assert await made.write(lambda tx: tx.nodes.join("first", "the first", lease_seconds=600)) == 1
         yield made
     finally:
         await made.close()

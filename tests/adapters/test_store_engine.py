@@ -176,7 +176,7 @@ async def test_claimed_jobs_are_found_and_counted_by_organization(store: JobStor
     assert {record.job.id: record for record in found} == {record.job.id: record for record in held}
     assert await store.read(lambda tx: tx.count_claimed()) == {"acme": 2, "other": 1}
     ended = replace(
-        held[0], job=held[0].job.with_(job_status=JobStatus.FAILED, finished_at=NOON), claimed=False
+        held[0], job=held[0].job.with_(job_status=JobStatus.FAILED, finished_at=NOON), claimed=False, node=0
     )
     await store.write(lambda tx: tx.save_job(ended))
     assert await store.read(lambda tx: tx.count_claimed()) == {"acme": 1, "other": 1}

@@ -22,7 +22,7 @@ async def test_a_follow_up_sees_what_called_for_it_and_is_durable_with_it(store:
         for job_id in queue:
             record = tx.job(job_id)
             assert record is not None
-            tx.save_job(record.with_(claimed=True))
+            tx.save_job(record.with_(claimed=True, node=1))
         return queue
 
     store.follow_up(scheduled, claim, told.append)

@@ -54,16 +54,13 @@ def test_a_job_started_over_soap_runs_in_slurm_and_outlives_a_kill_of_the_gatewa
     wait_until(lambda: not list((tmp_path / "shared").iterdir()))
 
 
-def test_a_running_job_is_canceled(gateway: GatewayProcess) -> None:
+def test_a_running_job_is_canceled_and_what_the_executor_does_is_told(gateway: GatewayProcess) -> None:
     job = gateway.start_job("sh", "-c", "echo here; exec sleep 600")
     wait_until(lambda: gateway.output(job["id"]) == "here\n")
     wait_until(lambda: gateway.job(job["id"])["jobStatus"] == "RUNNING")
     gateway.soap().cancelJob(jobId=job["id"], cancellation={"reason": "enough"})
     ended = gateway.final(job["id"])
     assert (ended["jobStatus"], ended["exitCode"]) == ("CANCELED", 143)
-
-
-def test_what_the_executor_does_is_told(gateway: GatewayProcess) -> None:
     info = gateway.http.get("/v2/info").json()
     assert info["executor"] == "slurm"
     assert "without containers" in info["isolation"]

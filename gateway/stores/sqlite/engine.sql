@@ -45,7 +45,8 @@ LIMIT :limit;
 
 -- name: claimed
 -- All jobs that an executor holds, with the engine's part.
-SELECT CAST(document AS BLOB), event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds
+SELECT CAST(document AS BLOB), event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds,
+    claimed
 FROM jobs INDEXED BY jobs_claimed
 WHERE claimed = 1;
 

@@ -1,8 +1,9 @@
 -- Jobs, their history, requests and secrets.
 
 -- name: job
--- A job with the engine's part, by id.
-SELECT CAST(document AS BLOB), event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds
+-- A job with the engine's part, by id. What is claimed is held by the one node there is, number 1.
+SELECT CAST(document AS BLOB), event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds,
+    claimed
 FROM jobs
 WHERE id = :id;
 

@@ -1,0 +1,255 @@
+"""The store in a PostgreSQL database, for one gateway or for many side by side.
+
+Two threads write (postgres_commits.py), each with a connection of its own; others read, so that the event
+loop never waits for the network. How many connections there are is bounded. One listens to what other
+gateways change (postgres_notices.py). A connection that is lost is made again by itself: a read, or a unit of
+work of which nothing was stored, is run again; what cannot be done meanwhile is SERVICE_UNAVAILABLE.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, TypeVar
+
+import psycopg
+
+from gateway.domain.errors import ServiceUnavailable
+from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
+from gateway.stores.errors import StoreError
+from gateway.stores.postgres_clock import PostgresClock
+from gateway.stores.postgres_commits import FollowUp, GroupCommit
+from gateway.stores.postgres_connection import Connection, Connector
+from gateway.stores.postgres_errors import LostError, UnreachableError, is_passing, unavailable
+from gateway.stores.postgres_notices import Notices
+from gateway.stores.postgres_reader import PostgresReader
+from gateway.stores.postgres_schema import migrate
+from gateway.stores.sql_files import migrations, named_queries
+
+T = TypeVar("T")
+
+SQL_FOLDER = Path(__file__).with_name("postgres")
+READS = 6
+"""How many short reads run at a time."""
+LONG_READS = 3
+"""How many long reads run at a time."""
+READ_SECONDS = 30
+"""How long a statement may take that reads."""
+CLOCK_SECONDS = 30.0
+"""How often the clock is compared with the database's."""
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresJobStore:
+    """The port JobStore over a database. It is used from the event loop that opened it."""
+
+    shared = True
+
+    def __init__(self, address: str) -> None:
+        """`address` is a URL, or what else libpq takes. Raises StoreError when it cannot be read."""
+        self._connector = Connector(address)
+        self.name = self._connector.name
+        """The address without its secrets."""
+        self.clock = PostgresClock()
+        """The database's clock."""
+        self._listeners: list[Callable[[Change], Any]] = []
+        self._schedule_listeners: list[Callable[[ScheduleChange], Any]] = []
+        self._gap_listeners: list[Callable[[], Any]] = []
+        self._queries = named_queries(SQL_FOLDER)
+        self._commits: GroupCommit | None = None
+        self._reads = _Reads(self._connector, self._queries, most=READS)
+        self._long_reads = _Reads(self._connector, self._queries, most=LONG_READS)
+        self._clock_task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Raises StoreError."""
+        await asyncio.to_thread(migrate, self._connector, migrations(SQL_FOLDER))
+        node = token_hex(8)
+        self._notices = Notices(self._connector, self._tell, self._gap, node=node)
+        try:
+            await self._notices.open()
+            self._reads.open()
+            self._long_reads.open()
+            await self._look_at_clock()
+        except (UnreachableError, ServiceUnavailable) as error:
+            await self._stop_reading()
+            raise StoreError(f"database {self.name}: cannot be reached any more") from error
+        self._commits = GroupCommit(self._connector, self._queries, self._tell, node=node)
+        self._clock_task = asyncio.create_task(self._follow_clock(), name="store clock")
+
+    async def close(self) -> None:
+        """Finish what is being written and disconnect. Does nothing when it is not open."""
+        if self._commits is None:
+            return
+        await self._commits.close()
+        self._commits = None
+        if self._clock_task is not None:
+            self._clock_task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._clock_task
+        await self._stop_reading()
+
+    async def read(self, work: Callable[[JobReader], T], *, long: bool = False, single: bool = False) -> T:
+        """Run a unit of work that reads; `long` when it may take more than a millisecond, `single` when it
+        asks for one thing.
+        """
+        if self._commits is None:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        return await (self._long_reads if long else self._reads).run(work, single=single)
+
+    def write(self, work: Callable[[JobWriter], T]) -> "asyncio.Future[T]":
+        """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises.
+
+        It may be run more than once until it is stored once, so it changes nothing but through its writer. A
+        caller that is canceled while it waits changes nothing: the unit is written or not, but never half.
+        """
+        if self._commits is None:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        return self._commits.submit(work)
+
+    def listen(self, listener: Callable[[Change], Any]) -> None:
+        """Have a function called on the event loop after each durable change of a job, by any gateway."""
+        self._listeners.append(listener)
+
+    def listen_to_schedules(self, listener: Callable[[ScheduleChange], Any]) -> None:
+        """Have a function called on the event loop after each durable change of a scheduled job."""
+        self._schedule_listeners.append(listener)
+
+    def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
+        """Have a function called on the event loop when changes by others may have gone by unheard."""
+        self._gap_listeners.append(listener)
+
+    def follow_up(
+        self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]
+    ) -> None:
+        """Have a unit of work run in each commit of this gateway with a change that it is due for, behind all
+        others, see JobStore.
+        """
+        if self._commits is None:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        self._commits.follow_up = FollowUp(due, work, done)
+
+    async def _stop_reading(self) -> None:
+        await self._notices.close()
+        await self._reads.close()
+        await self._long_reads.close()
+
+    async def _look_at_clock(self) -> None:
+        await self._reads.use(lambda connection: self.clock.look(connection, self._queries["time"]))
+
+    async def _follow_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            try:
+                await self._look_at_clock()
+            except ServiceUnavailable as error:
+                # The monotonic clock goes on; it drifts by some milliseconds a minute at most.
+                _log.warning("the clock could not be compared with the database's: %s", error.reason)
+
+    def _tell(self, change: Change | ScheduleChange) -> None:
+        listeners: list[Any] = self._listeners if isinstance(change, Change) else self._schedule_listeners
+        for listener in listeners:
+            _call(listener, change)
+
+    def _gap(self) -> None:
+        _log.warning("changes by other gateways may have been missed; everything is looked at again")
+        for listener in self._gap_listeners:
+            _call(listener)
+
+
+def _call(listener: Callable[..., Any], *values: Any) -> None:
+    try:
+        listener(*values)
+    except Exception as error:
+        # A listener's fault is not the writer's.
+        context = {"message": "a listener of the store failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+
+class _Reads:
+    """Threads that read, and their connections: a thread takes one and puts it back."""
+
+    def __init__(self, connector: Connector, queries: dict[str, str], *, most: int) -> None:
+        self._connector = connector
+        self._queries = queries
+        self._most = most
+        self._threads: ThreadPoolExecutor | None = None
+        self._aside: list[tuple[Connection, PostgresReader]] = []
+        """Connections that none uses now."""
+
+    def open(self) -> None:
+        """Get ready; connections are made when they are needed."""
+        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="store-reader")
+
+    async def close(self) -> None:
+        """Finish what is being read and disconnect."""
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
+            self._threads = None
+        while self._aside:
+            self._aside.pop()[0].close()
+
+    async def run(self, work: Callable[[JobReader], T], *, single: bool) -> T:
+        """Run a unit of work in one transaction, so that all it reads is of one moment."""
+        return await self._in_thread(lambda db, reader: _look(db, reader, work, single=single))
+
+    async def use(self, work: Callable[[Connection], T]) -> T:
+        """Have a function use a connection."""
+        return await self._in_thread(lambda db, _reader: work(db))
+
+    async def _in_thread(self, work: Callable[[Connection, PostgresReader], T]) -> T:
+        if self._threads is None:
+            raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, work)
+
+    def _with_connection(self, work: Callable[[Connection, PostgresReader], T]) -> T:
+        """Run it, and once more with a new connection when that which was put aside has been lost."""
+        try:
+            while (put_aside := self._take()) is not None:
+                # What was lost since it was used last is no reason to fail.
+                with suppress(LostError):
+                    return self._used(*put_aside, work)
+            db = self._connector.connect(statement_seconds=READ_SECONDS)
+            return self._used(db, PostgresReader(db, self._queries), work)
+        except (psycopg.Error, LostError, UnreachableError) as error:
+            if is_passing(error):
+                raise unavailable(error) from error
+            raise
+
+    def _take(self) -> tuple[Connection, PostgresReader] | None:
+        try:
+            return self._aside.pop()
+        except IndexError:
+            return None
+
+    def _used(
+        self, db: Connection, reader: PostgresReader, work: Callable[[Connection, PostgresReader], T]
+    ) -> T:
+        try:
+            found = work(db, reader)
+        except BaseException as error:
+            lost = db.is_lost
+            if db.failed is None and not lost:
+                self._aside.append((db, reader))
+            else:
+                db.close()
+            if lost:
+                raise LostError from error
+            raise
+        self._aside.append((db, reader))
+        return found
+
+
+def _look(db: Connection, reader: PostgresReader, work: Callable[[JobReader], T], *, single: bool) -> T:
+    if single:
+        return work(reader)
+    db.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        return work(reader)
+    finally:
+        if not db.is_lost:
+            db.run("COMMIT")

@@ -1,0 +1,118 @@
+-- Jobs, their history, requests and secrets. Where several rows are written at once, each `?` is an array with
+-- one column of them.
+
+-- name: job
+-- A job with the engine's part, by id.
+SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
+FROM jobs
+WHERE id = :id;
+
+-- name: document
+-- A job as replies show it, by id.
+SELECT organization_id, version, document FROM jobs WHERE id = :id;
+
+-- name: insert_job
+-- Stores a new job.
+INSERT INTO jobs (
+    id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority,
+    status, version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash,
+    stop, stop_grace_seconds, node, words, document
+) VALUES (
+    :id, :organization_id, :user, :storage_id, :type, :scheduled_job_id, :created_at, :priority,
+    :status, :version, :finished_at, :expires_at, :event_count, :wake_at, :claimed, :handle, :token_hash,
+    :stop, :stop_grace_seconds, :node, :words, :document
+)
+RETURNING number;
+
+-- name: save_job
+-- Stores a job that has changed. What never changes is left out.
+UPDATE jobs
+SET status = :status, version = :version, finished_at = :finished_at, expires_at = :expires_at,
+    event_count = :event_count, wake_at = :wake_at, claimed = :claimed, handle = :handle,
+    token_hash = :token_hash, stop = :stop, stop_grace_seconds = :stop_grace_seconds, node = :node,
+    words = :words, document = :document
+WHERE id = :id;
+
+-- name: found_by
+-- What a job that is to be removed is found by; tags and labels as JSON arrays.
+SELECT j.organization_id, j.created_at, j.status, j.words, coalesce(CAST(d.document -> 'tags' AS text), '[]'), (
+    SELECT CAST(coalesce(
+        json_agg((label.value ->> 'name') || '=' || coalesce(label.value ->> 'value', '')), '[]'
+    ) AS text)
+    FROM json_array_elements(coalesce(d.document -> 'labels', '[]')) AS label (value)
+)
+FROM jobs AS j CROSS JOIN LATERAL (SELECT CAST(convert_from(j.document, 'UTF8') AS json) AS document) AS d
+WHERE j.id = :id;
+
+-- name: delete_job
+-- Removes a job; its history, request, secrets and own dependencies go with it.
+DELETE FROM jobs WHERE id = :id;
+
+-- name: insert_request
+-- Keeps the request that started a job; `number` is the job's.
+INSERT INTO job_requests (number, document) VALUES (:number, :document);
+
+-- name: request
+-- The request that started a job.
+SELECT r.document FROM jobs AS j JOIN job_requests AS r ON r.number = j.number WHERE j.id = :id;
+
+-- name: insert_secret
+-- Keeps a sealed value; `number` is the job's.
+INSERT INTO job_secrets (number, name, sealed) VALUES (:number, :name, :sealed);
+
+-- name: secrets
+-- The sealed values of a job.
+SELECT s.name, s.sealed FROM jobs AS j JOIN job_secrets AS s ON s.number = j.number WHERE j.id = :id;
+
+-- name: add_event
+-- Appends to the history of a job; no row when there is no such job.
+INSERT INTO job_events (number, id, document)
+SELECT number, :event_id, :document FROM jobs WHERE id = :id;
+
+-- name: events
+-- A piece of the history of a job, oldest first.
+SELECT e.document
+FROM jobs AS j JOIN job_events AS e ON e.number = j.number
+WHERE j.id = :id AND e.id > :after
+ORDER BY e.id
+LIMIT :limit;
+
+-- name: insert_tag
+-- Makes jobs be found by tags.
+INSERT INTO job_tags (organization_id, tag, created_at, job_id)
+SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]));
+
+-- name: delete_tag
+-- Makes jobs not be found by tags any more.
+DELETE FROM job_tags WHERE (organization_id, tag, created_at, job_id) IN (
+    SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]))
+);
+
+-- name: insert_label
+-- Makes jobs be found by labels, written name=value.
+INSERT INTO job_labels (organization_id, label, created_at, job_id)
+SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]));
+
+-- name: delete_label
+-- Makes jobs not be found by labels any more.
+DELETE FROM job_labels WHERE (organization_id, label, created_at, job_id) IN (
+    SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]))
+);
+
+-- name: insert_word
+-- Makes jobs be found by words.
+INSERT INTO job_words (organization_id, word, created_at, job_id)
+SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]));
+
+-- name: delete_word
+-- Makes jobs not be found by words any more.
+DELETE FROM job_words WHERE (organization_id, word, created_at, job_id) IN (
+    SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]))
+);
+
+-- name: open_storage
+-- Opens a result storage, unless it is open.
+INSERT INTO storages (organization_id, id, opened_at)
+SELECT :organization_id, :id, :at
+WHERE NOT EXISTS (SELECT 1 FROM storages WHERE organization_id = :organization_id AND id = :id)
+ON CONFLICT DO NOTHING;

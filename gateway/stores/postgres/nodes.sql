@@ -1,0 +1,39 @@
+-- Nodes and their leases, by the database's clock.
+
+-- name: nodes
+-- All nodes.
+SELECT number, identity, name FROM nodes ORDER BY number;
+
+-- name: lapsed_nodes
+-- Nodes whose lease is over.
+SELECT number, identity, name FROM nodes WHERE lease_until < clock_timestamp() ORDER BY number;
+
+-- name: own_node
+-- The node of a data folder.
+SELECT number FROM nodes WHERE identity = :identity FOR UPDATE;
+
+-- name: insert_node
+-- Makes a node.
+INSERT INTO nodes (identity, name, lease_until)
+VALUES (:identity, :name, clock_timestamp() + :lease_seconds * interval '1 second')
+RETURNING number;
+
+-- name: hand_over
+-- Gives all that a node holds to another one.
+UPDATE jobs SET node = :to_node WHERE node = :from_node;
+
+-- name: renew_node
+-- Holds a lease for some time from now on; no row when the node is one no more.
+UPDATE nodes SET lease_until = clock_timestamp() + :lease_seconds * interval '1 second' WHERE number = :number;
+
+-- name: node
+-- A node, which stays one until the end of the transaction.
+SELECT number FROM nodes WHERE number = :number FOR KEY SHARE;
+
+-- name: rename_node
+-- Makes room for another node of the same data folder.
+UPDATE nodes SET identity = identity || '/' || number WHERE number = :number;
+
+-- name: remove_node
+-- Makes a node one no more.
+DELETE FROM nodes WHERE number = :number;

@@ -1,0 +1,19 @@
+-- What a connection asks about itself, its transaction and its server.
+
+-- name: lock
+-- Has others wait who lock the same, until the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended(:what, 0));
+
+-- name: last_words
+-- The number of a transaction that has written, and what other gateways are told when it is committed.
+SELECT
+    CAST(pg_current_xact_id_if_assigned() AS text),
+    (SELECT count(pg_notify('jobs_gateway', payload)) FROM unnest(CAST(:payloads AS text[])) AS told (payload));
+
+-- name: outcome
+-- What became of a transaction: committed, aborted or in progress.
+SELECT pg_xact_status(CAST(:number AS xid8));
+
+-- name: time
+-- The server's time, in microseconds since 1970.
+SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint);

@@ -1,0 +1,119 @@
+"""How results and log entries are found in PostgreSQL: the two tables have the same columns and indexes.
+
+One filter drives: a stretch of its index is read for each of its values and statuses, no further than a page
+is long, and the other filters are checked row by row. It is the one that finds least, which a few entries of
+each tell.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gateway.stores.postgres_connection import Connection
+from gateway.stores.sqlite_entries import Drive, EntryTable, Search
+
+READ_AHEAD = 1024
+"""The most numbers that are read at a time."""
+FEW = 1000
+"""Up to here entries are counted to find the filter that drives."""
+_ALL = 2**62
+
+
+class PostgresEntries(EntryTable):
+    """One of the tables, through one connection."""
+
+    def __init__(self, connection: Any, queries: Mapping[str, str], *, table: str, scope: str) -> None:
+        self._db: Any = connection
+        self._connection: Connection = connection
+        self._sql = queries
+        self._table = table
+        self._scope = scope
+
+    def numbers(self, search: Search, *, limit: int) -> Iterator[int]:
+        """The numbers that fit all filters and lie in no hidden stretch; some `limit` of them will be used.
+
+        They are read while they are asked for. The conditions of the search are left to `rows`.
+        """
+        drives = self._driving_first(search)
+        for low, high in _visible(search):
+            after, count = low, min(limit + 1, READ_AHEAD)
+            while True:
+                rows = self._read("entry_numbers", search, drives, low=after, high=high, count=count)
+                found = rows.fetchall()
+                yield from (number for (number,) in found)
+                if len(found) < count:
+                    break
+                after, count = found[-1][0], READ_AHEAD
+
+    def count(self, search: Search) -> int:
+        """How many entries fit."""
+        return self._count(search, self._driving_first(search), checks=search.checks)
+
+    def statement(self, columns: str, search: Search) -> str:
+        """The SQL that reads the rows of some numbers, in the order of the numbers."""
+        checks = " AND ".join([self._sql[name] for name in search.checks])
+        columns = columns.replace("CAST(e.document AS BLOB)", "e.document")
+        return self._sql["entries_by_number"].format(
+            columns=columns, table=self._table, checks=checks or "TRUE"
+        )
+
+    def _driving_first(self, search: Search) -> list[Drive]:
+        drives = search.drives
+        if len(drives) == 1:
+            return drives
+        sizes = {drive: self._count(search, [drive], count=FEW) for drive in drives}
+        return sorted(drives, key=sizes.__getitem__)
+
+    def _count(
+        self, search: Search, drives: Sequence[Drive], *, checks: Sequence[str] = (), count: int = _ALL
+    ) -> int:
+        number: int = self._read(
+            "count_entries", search, drives, low=search.low, high=search.high, count=count, checks=checks
+        ).fetchone()[0]
+        return number
+
+    def _read(
+        self,
+        name: str,
+        search: Search,
+        drives: Sequence[Drive],
+        *,
+        low: int,
+        high: int,
+        count: int,
+        checks: Sequence[str] = (),
+    ) -> Any:
+        drive, *others = drives
+        column = "run" if drive.name == "run" else self._scope
+        parts = [self._sql["source_entries"].format(table=self._table, column=column)]
+        if drive.name not in ("run", "all"):
+            parts.append(self._sql["where_entry_has"].format(filter=drive.name))
+        values: dict[str, Any] = {
+            **search.values,
+            "scope": drive.scope,
+            "values": list(drive.values),
+            "statuses": list(search.statuses),
+            "low": low,
+            "high": high,
+            "count": count,
+        }
+        for other in others:
+            if other.name == "run":
+                parts.append(self._sql["where_entries_run"])
+                values["run"] = other.scope
+            else:
+                parts.append(self._sql["where_entries_value"].format(filter=other.name))
+                values[other.name] = list(other.values)
+        parts += [self._sql[check] for check in checks]
+        return self._connection.execute(self._sql[name].format(source=" AND ".join(parts)), values)
+
+
+def _visible(search: Search) -> Iterator[tuple[int, int]]:
+    """The bounds of a search without its hidden stretches: the lower lies outside, the upper inside."""
+    low = search.low
+    for first, last in sorted(search.hidden):
+        if low < first - 1:
+            yield low, min(first - 1, search.high)
+        low = max(low, last)
+        if low >= search.high:
+            return
+    yield low, search.high
