@@ -654,6 +654,19 @@ async def test_of_long_output_the_middle_is_dropped(slurm: Slurm, tmp_path: Path
         assert kept <= 2 * 64 * 1024
 
 
+async def test_output_that_grew_while_no_gateway_ran_is_bounded_when_its_end_is_seen(
+    gateway: Gateway,
+    slurm: Slurm,  # noqa: F811
+) -> None:
+    launched = script("head -c 1000000 /dev/zero | tr '\\0' x")
+    handle = await gateway.executor.start(launched)
+    assert await gateway.over(launched, handle) == SUCCEEDED
+    async with opened(slurm, gateway.folder, output_limit_bytes=64 * 1024) as again:
+        assert await again.executor.observe(launched.key, handle) == SUCCEEDED
+    kept = (gateway.attempt(launched.key) / "stdout").stat().st_blocks * 512
+    assert kept <= 2 * 64 * 1024
+
+
 async def test_removal_cancels_what_runs_and_deletes_the_folder(gateway: Gateway, slurm: Slurm) -> None:  # noqa: F811
     launched = script("echo here; mkdir closed; chmod 0 closed; sleep 600")
     handle = await gateway.running(launched)
