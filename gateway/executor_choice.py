@@ -19,10 +19,12 @@ def build_executor(settings: Settings, folder: Path, *, open_files: int) -> Exec
     """
     try:
         match settings.executor:
-            case "docker":
-                return _docker(settings, folder)
             case "process":
                 return _process(settings, folder, open_files)
+            case "docker":
+                return _docker(settings, folder)
+            case "slurm":
+                return _slurm(settings)
             case name:
                 raise ValueError(f"EXECUTOR: there is no executor {name!r}")
     except ValueError as error:
@@ -64,4 +66,27 @@ def _docker(settings: Settings, folder: Path) -> Executor:
         images=Images(engine, pull=settings.docker_pull, auth_file=settings.docker_auth_file),
         output_limit_bytes=settings.output_limit_bytes,
         instance=settings.docker_instance,
+    )
+
+
+def _slurm(settings: Settings) -> Executor:
+    try:
+        # Only who uses it needs the client library.
+        from gateway.executors.slurm import SlurmExecutor
+    except ImportError as error:
+        raise ValueError(f"EXECUTOR: slurm needs `pip install jobs-gateway[slurm]`: {error}") from None
+    if settings.slurm_token_file is None:
+        raise ValueError("SLURM_TOKEN_FILE: the executor slurm needs it")
+    if settings.slurm_shared_folder is None:
+        raise ValueError("SLURM_SHARED_FOLDER: the executor slurm needs it")
+    return SlurmExecutor(
+        settings.slurm_shared_folder,
+        url=settings.slurm_url,
+        api_version=settings.slurm_api_version,
+        user=settings.slurm_user,
+        token_file=settings.slurm_token_file,
+        partition=settings.slurm_partition,
+        account=settings.slurm_account,
+        default_path=settings.job_path,
+        output_limit_bytes=settings.output_limit_bytes,
     )

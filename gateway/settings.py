@@ -73,6 +73,15 @@ def _check_engine_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_slurm_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+        return value
+    if parts.path.strip("/"):
+        raise ValueError("must be an address without a path, such as http://127.0.0.1:6820")
+    return _check_url(value)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
@@ -87,6 +96,7 @@ Origins = Annotated[
 Pairs = Annotated[dict[str, str], NoDecode, BeforeValidator(_split_pairs)]
 Url = Annotated[str, AfterValidator(_check_url)]
 EngineUrl = Annotated[str, AfterValidator(_check_engine_url)]
+SlurmUrl = Annotated[str, AfterValidator(_check_slurm_url)]
 
 
 class Settings(BaseSettings):
@@ -169,6 +179,23 @@ class Settings(BaseSettings):
     """When Docker is told to pull an image."""
     docker_auth_file: Path | None = None
     """File with the credentials of registries, in the form of Docker's config.json (`auths`)."""
+    # Slurm
+    slurm_url: SlurmUrl = "http://127.0.0.1:6820"
+    """Address of slurmrestd: http://host:port, https://host:port, or unix:///path of its socket."""
+    slurm_api_version: Annotated[str, Field(pattern=r"^v0\.0\.(3[89]|[4-9][0-9])$")] = "v0.0.38"
+    """Version of the API that slurmrestd is asked for, from v0.0.38 on; newer ones of Slurm drop old ones."""
+    slurm_user: Annotated[str, Field(min_length=1)] | None = None
+    """User of Slurm as whom jobs run, by whose token; without it the gateway's own. Another one needs a
+    gateway that runs as root."""
+    slurm_token_file: Path | None = None
+    """File with the user's token, as `scontrol token` prints it; read again when it changes. Needed."""
+    slurm_partition: Annotated[str, Field(min_length=1)] | None = None
+    """Partition that jobs are submitted to; without it Slurm's default."""
+    slurm_account: Annotated[str, Field(min_length=1)] | None = None
+    """Account that jobs are charged to; without it the user's default."""
+    slurm_shared_folder: Path | None = None
+    """Folder that the gateway and all of Slurm's nodes see at the same absolute path; for this gateway alone:
+    what is there of jobs that it does not know is deleted. Needed."""
     shared_host_jobs: bool = False
     """Whether organizations may share this host, though nothing keeps their jobs apart."""
     max_running_jobs: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: 2 * _cores())

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.pg_stand import PgStand, a_stand
 
 from tests.e2e.gateway_process import GatewayProcess, wait_until
 from tests.e2e.history_check import check, histories
 from tests.e2e.node_process import door, nodes
+from tests.pg_stand import PgStand, a_stand
 
 RETRIED = {"maxAttempts": 9, "backoffSeconds": 0}
 
