@@ -16,6 +16,7 @@ import uvloop
 
 from gateway.app import Readiness, build_app, build_house
 from gateway.data_folder import DataFolder
+from gateway.domain.executor import ExecutorUnavailable
 from gateway.engine.engine import Engine
 from gateway.key_rules import prepare_keys
 from gateway.listener import Listener
@@ -86,13 +87,13 @@ async def _run(settings: Settings, folder: DataFolder, listener: Listener, open_
 async def _start(engine: Engine) -> None:
     try:
         await engine.start()
-    except PermissionError as error:
-        # Jobs run as another user, who cannot reach its scratch folders.
+    except (PermissionError, ExecutorUnavailable) as error:
+        # Jobs run as another user, who cannot reach its scratch folders; or their engine is not there.
         raise Refusal(str(error)) from None
 
 
 def _check_user(settings: Settings) -> None:
-    if os.geteuid() == 0 and settings.job_user is None:
+    if settings.executor == "process" and os.geteuid() == 0 and settings.job_user is None:
         raise Refusal(
             "setting JOB_USER: the gateway runs as root, so it must be said as which user jobs run; "
             "name one, or say root outright"
@@ -101,7 +102,7 @@ def _check_user(settings: Settings) -> None:
 
 def _job_group(settings: Settings) -> int | None:
     """The group that must pass through the data folder: that of jobs which run as another user."""
-    if settings.job_user is None:
+    if settings.executor != "process" or settings.job_user is None:
         return None
     try:
         user = pwd.getpwnam(settings.job_user)

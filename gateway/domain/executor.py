@@ -130,6 +130,10 @@ class StartRefused(Exception):
         self.passing = passing
 
 
+class ExecutorUnavailable(Exception):
+    """The engine cannot be used. The message is for the operator."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputChunk:
     """A piece of a stream: raw bytes and where they lie."""
