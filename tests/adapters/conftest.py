@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.ports import JobStore
+from gateway.executors import kubernetes, kubernetes_following, kubernetes_watch
 from gateway.stores.sqlite import SqliteJobStore
+from tests.kubernetes_stand import KubernetesStand
 
 STORES: dict[str, Callable[[Path], JobStore]] = {
     "sqlite": lambda folder: SqliteJobStore(folder, durable=False),
@@ -50,3 +52,16 @@ async def opened_and_closed(folder: Path) -> None:
     store = SqliteJobStore(folder)
     await store.open()
     await store.close()
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesStand]:
+    """A stand-in cluster, on which the executor makes no long pauses."""
+    for module in (kubernetes, kubernetes_following, kubernetes_watch):
+        monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.05)
+    made = KubernetesStand().up()
+    try:
+        yield made
+    finally:
+        made.close()
