@@ -37,7 +37,12 @@ class Fault:
     """Whether the request is carried out before it fails."""
     watch: bool | None = None
     """Whether it must be a watch; None = either."""
+    continued: bool | None = None
+    """Whether it must be a further part of a list; None = either."""
+    garbage: bytes | None = None
+    """What to answer with instead of a `Status`."""
     times: int = 1
+    """How often; less than 0 = until the fault is taken away."""
 
 
 @dataclass
@@ -61,7 +66,10 @@ class Api:
         """Most objects in one part of a list, whatever the client wants."""
         self.faults: list[Fault] = []
         self.told: list[Told] = []
-        self.bookmarks = True
+        self.marked = 0
+        """The resourceVersion of the latest bookmark."""
+        self.following = 0
+        """Logs that are read along."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news: set[asyncio.Event] = set()
         """One for each watch that is open."""
@@ -114,7 +122,7 @@ class Api:
             if handler == self._list:
                 verb = "watch" if watch else "list"
             self.told.append(Told(verb, resource))
-            fault = self._fault(method, request.url.path, watch)
+            fault = self._fault(method, request, watch)
             if fault is not None and not fault.is_done:
                 return _failed(fault)
             try:
@@ -125,9 +133,15 @@ class Api:
 
         return answer
 
-    def _fault(self, method: str, path: str, watch: bool) -> Fault | None:
+    def _fault(self, method: str, request: Request, watch: bool) -> Fault | None:
+        continued = "continue" in request.query_params
         for fault in self.faults:
-            if fault.method == method and re.search(fault.path, path) and fault.watch in (None, watch):
+            if (
+                fault.method == method
+                and re.search(fault.path, request.url.path)
+                and fault.watch in (None, watch)
+                and fault.continued in (None, continued)
+            ):
                 fault.times -= 1
                 if fault.times == 0:
                     self.faults.remove(fault)
@@ -188,26 +202,28 @@ class Api:
                 )
                 return bytes(log[sent:])
 
-        while True:
-            over = self.kubelet.has_ended(name)
-            piece = await asyncio.to_thread(grown)
-            sent += len(piece)
-            yield piece
-            if over and not piece:
-                return
+        self.following += 1
+        try:
+            over, piece = False, b""
+            while not over or piece:
+                over = self.kubelet.has_ended(name)
+                piece = await asyncio.to_thread(grown)
+                sent += len(piece)
+                yield piece
+        finally:
+            self.following -= 1
 
     async def _list(self, request: Request) -> Response:
         resource, query = request.state.resource, request.query_params
         if query.get("watch") == "true":
             return StreamingResponse(self._watched(resource, request), media_type="application/json")
-        version, after = self.cluster.version, ""
+        with self.cluster.lock:
+            version, after, everything = self.cluster.version, "", self.cluster.all(resource)
         if token := query.get("continue"):
             version, after = json.loads(base64.b64decode(token))
             if version < self.cluster.oldest:
                 raise Refusal(410, "Expired", "The provided continue parameter is too old")
-        found = [
-            one for one in self.cluster.all(resource) if _fits(one, query) and one["metadata"]["name"] > after
-        ]
+        found = [one for one in everything if _fits(one, query) and one["metadata"]["name"] > after]
         limit = min(self.page, int(query.get("limit", 0)) or self.page)
         metadata: Object = {"resourceVersion": str(version)}
         if len(found) > limit:
@@ -235,21 +251,22 @@ class Api:
                     changed.clear()
                     if drops != self._drops:
                         raise ConnectionAbortedError("dropped")
-                    if known < self.cluster.oldest:
-                        message = f"too old resource version: {known} ({self.cluster.oldest})"
+                    with self.cluster.lock:
+                        oldest, upto = self.cluster.oldest, self.cluster.version
+                        news = [event for event in self.cluster.history if event[0] > known]
+                    if known < oldest:
+                        message = f"too old resource version: {known} ({oldest})"
                         yield _line("ERROR", _status_object(Refusal(410, "Expired", message)))
                         return
-                    with self.cluster.lock:
-                        news = [event for event in self.cluster.history if event[0] > known]
-                        upto = self.cluster.version
                     for version, of, type_, subject in news:
                         if of == resource and _fits(subject, query):
                             yield _line(type_, subject)
                             known = version
-                    if self.bookmarks and upto > known and query.get("allowWatchBookmarks") == "true":
+                    if upto > known and query.get("allowWatchBookmarks") == "true":
                         mark = {"resourceVersion": str(upto), "creationTimestamp": None}
                         yield _line("BOOKMARK", {"apiVersion": api_version, "kind": kind, "metadata": mark})
                         known = upto
+                        self.marked = upto
                     await changed.wait()
         except TimeoutError:
             return
@@ -303,6 +320,8 @@ def _status(refusal: Refusal) -> Response:
 
 
 def _failed(fault: Fault) -> Response:
+    if fault.garbage is not None:
+        return Response(fault.garbage, fault.code, media_type="application/json")
     if fault.code == 0:
         return StreamingResponse(_broken(), media_type="application/json")
     refusal = Refusal(fault.code, fault.reason, fault.message)

@@ -11,6 +11,7 @@ stop deletes the pod with the grace, and the least grace is one second.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.domain.executor import (
@@ -70,8 +71,6 @@ class KubernetesExecutor:
         self._keeper = Keeper(folder)
         self._output_limit_bytes = output_limit_bytes
         self._patience_seconds = patience_seconds
-        self._removals: set[str] = set()
-        """Ids of jobs whose Jobs could not be deleted yet."""
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Look at what is there. Raises ExecutorUnavailable when the cluster cannot be used."""
@@ -92,7 +91,7 @@ class KubernetesExecutor:
             selector=self._maker.selector,
             read=read_job,
             changed=self._following.job_changed,
-            reached=self._reached,
+            reached=self._following.look_again,
         )
         self._pods = Watch(
             self._client,
@@ -100,7 +99,7 @@ class KubernetesExecutor:
             selector=self._maker.selector,
             read=read_pod,
             changed=self._following.pod_changed,
-            reached=self._reached,
+            reached=self._following.look_again,
         )
         try:
             await self._check()
@@ -185,8 +184,11 @@ class KubernetesExecutor:
         for key in [key for key in self._following.attempts if key.job_id == job_id]:
             self._following.forget(key)
         await asyncio.to_thread(self._keeper.remove, job_id)
-        self._removals.add(job_id)
-        await self._remove_jobs()
+        try:
+            await self._remove_jobs(job_id)
+        except (ApiRefused, ApiUnreachable) as error:
+            log.warning("the Jobs of job %s are not deleted yet: %s", job_id, error)
+            self._following.spawn(self._remove_later(job_id))
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder, or a Job or pod in the cluster."""
@@ -207,11 +209,6 @@ class KubernetesExecutor:
         except ApiRefused as error:
             raise ExecutorUnavailable(f"Kubernetes does not let the gateway in: {error.message}") from error
 
-    def _reached(self) -> None:
-        self._following.look_again()
-        if self._removals:
-            self._following.spawn(self._remove_jobs())
-
     async def _ask(self, attempt: Attempt) -> Observation:
         """Neither watch shows it: it is very new, or gone."""
         try:
@@ -224,12 +221,16 @@ class KubernetesExecutor:
         self._following.settle(attempt, end)
         return end
 
-    async def _remove_jobs(self) -> None:
-        for job_id in list(self._removals):
-            try:
-                for name in await self._calls.job_names(job_id):
-                    await self._calls.delete_job(name)
-            except (ApiRefused, ApiUnreachable) as error:
-                log.warning("the Jobs of job %s are not deleted yet: %s", job_id, error)
+    async def _remove_jobs(self, job_id: str) -> None:
+        for name in await self._calls.job_names(job_id):
+            await self._calls.delete_job(name)
+
+    async def _remove_later(self, job_id: str) -> None:
+        """Try until it is done. What is not done when the gateway stops is in `kept` at its next start."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+            with suppress(ApiRefused, ApiUnreachable):
+                await self._remove_jobs(job_id)
                 return
-            self._removals.discard(job_id)

@@ -8,6 +8,11 @@ from gateway.executors.kubernetes_output import End, Log
 from gateway.executors.kubernetes_pod import JobView, PodView
 
 
+def _age(pod: PodView) -> tuple[bool, str, bool]:
+    # The API writes instants in whole seconds; a pod that is replaced is being deleted.
+    return not pod.has_run, pod.created_at, not pod.deleting
+
+
 @dataclass
 class Attempt:
     """One attempt, as the watches and the gateway's own wishes have made it."""
@@ -31,8 +36,10 @@ class Attempt:
     waits_for: str | None = None
     """What the timer below was set for."""
     timer: asyncio.TimerHandle | None = None
-    follow_task: asyncio.Task[Log | None] | None = None
-    """Reads along what a pod writes that is being deleted."""
+    along: Log | None = None
+    """What was read along from a pod that is being deleted."""
+    follow_task: asyncio.Task[None] | None = None
+    """Reads it."""
     keep_task: asyncio.Task[None] | None = None
     seal_task: asyncio.Task[None] | None = None
     stop_task: asyncio.Task[None] | None = None
@@ -44,10 +51,10 @@ class Attempt:
 
     @property
     def pod(self) -> PodView | None:
-        """The attempt's pod: the first one that there was."""
+        """The attempt's pod: the first one that there was, and one that ran before one that did not."""
         if self.gone is not None:
             return self.gone
-        return min(self.pods.values(), key=lambda pod: (pod.created_at, pod.name), default=None)
+        return min(self.pods.values(), key=_age, default=None)
 
     def seen(self) -> Observation | None:
         """What the attempt does; None if the cluster shows neither a Job nor a pod of it."""

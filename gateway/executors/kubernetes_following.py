@@ -6,7 +6,7 @@ with it from the moment at which somebody begins to delete the pod.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 20.0
 """The longest time for reading what a pod wrote once it has ended."""
+SILENT_SECONDS = 2.0
+"""The same for one that left no exit status."""
 UNTOLD = (None, "ContainerCreating", "PodInitializing")
 """What a pod waits for when its status does not tell what really keeps it."""
 LOST_SECONDS = 60.0
@@ -157,7 +159,7 @@ class Following:
             if attempt.seal_task is None and attempt.grace_seconds is None:
                 attempt.seal_task = self.spawn(self._seal(attempt))
             if pod.has_run and attempt.follow_task is None:
-                attempt.follow_task = self.spawn(self._read_along(pod.name))
+                self._read_along(attempt, pod)
             longest = pod.deletion_grace_seconds + LOST_SECONDS
             self._wait(attempt, f"its deletion in {longest:g} seconds", longest)
         elif attempt.grace_seconds is not None:
@@ -209,34 +211,46 @@ class Following:
                 self._ended(attempt.key)
 
     async def _until_done(self, attempt: Attempt, grace_seconds: int, refused: Refused | None) -> None:
-        """Delete the pods with their grace and seal the Job, or the other way round where there are none."""
-        pause = FIRST_PAUSE_SECONDS
-        while attempt.grace_seconds == grace_seconds and attempt.end is None:
-            try:
-                for pod in list(attempt.pods.values()):
-                    if pod.has_run and pod.end is None and attempt.follow_task is None:
-                        attempt.follow_task = self.spawn(self._read_along(pod.name))
-                    await self._calls.delete_pod(pod, grace_seconds=grace_seconds)
-                await self._calls.seal(attempt.key, refused)
-                return
-            except ApiRefused as error:
-                log.warning("attempt %s cannot be stopped: %s", attempt.key, error.message)
-            except ApiUnreachable as error:
-                log.info("attempt %s cannot be stopped yet: %s", attempt.key, error.reason)
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+        """Delete the pods, each with its grace, and seal the Job."""
+
+        async def end() -> None:
+            for pod in list(attempt.pods.values()):
+                if pod.has_run and pod.end is None and attempt.follow_task is None:
+                    self._read_along(attempt, pod)
+                await self._calls.delete_pod(pod, grace_seconds=grace_seconds)
+            await self._calls.seal(attempt.key, refused)
+
+        def is_wanted() -> bool:
+            return attempt.grace_seconds == grace_seconds and attempt.end is None
+
+        await self._try(end, is_wanted)
 
     async def _seal(self, attempt: Attempt) -> None:
         """Somebody else deletes the pod: there must be no other in its place."""
-        with suppress(ApiRefused, ApiUnreachable):
-            await self._calls.seal(attempt.key, None)
+        await self._try(lambda: self._calls.seal(attempt.key, None), lambda: attempt.end is None)
 
-    async def _read_along(self, pod_name: str) -> Log | None:
-        """What a pod writes until its end, or until it cannot be read any more."""
-        read = Log(self._bound_bytes)
+    async def _try(self, work: Callable[[], Awaitable[None]], is_wanted: Callable[[], bool]) -> None:
+        """Do something until it has been done, for as long as it is wanted."""
+        pause = FIRST_PAUSE_SECONDS
+        while is_wanted():
+            try:
+                await work()
+                return
+            except ApiRefused as error:
+                log.warning("the cluster refuses to end an attempt: %s", error.message)
+            except ApiUnreachable as error:
+                log.info("an attempt cannot be ended yet: %s", error.reason)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+
+    def _read_along(self, attempt: Attempt, pod: PodView) -> None:
+        """From now on, read what a pod writes until its end."""
+        attempt.along = Log(self._bound_bytes)
+        attempt.follow_task = self.spawn(self._read(pod, attempt.along))
+
+    async def _read(self, pod: PodView, into: Log) -> None:
         with suppress(ApiRefused, ApiUnreachable):
-            await self._calls.read_log(pod_name, read, follow=True)
-        return read
+            await self._calls.read_log(pod.name, into, follow=True)
 
     async def _keep(self, attempt: Attempt, end: End) -> None:
         pod = attempt.pod
@@ -253,15 +267,18 @@ class Following:
         self._ended(attempt.key)
 
     async def _written(self, attempt: Attempt, pod: PodView) -> Log | None:
-        """What a pod that has ended wrote, as far as it can be read."""
-        along: Log | None = None
+        """What a pod wrote that is over, as far as it can be read."""
+        if attempt.follow_task is not None:
+            # One that left no exit status may have a node that says nothing any more.
+            patience = KEEP_SECONDS if pod.end is not None else SILENT_SECONDS
+            await asyncio.wait({attempt.follow_task}, timeout=patience)
+            attempt.follow_task.cancel()
         whole: Log | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(KEEP_SECONDS):
-                if attempt.follow_task is not None:
-                    along = await attempt.follow_task
                 whole = await self._read_whole(attempt, pod)
-        return max((one for one in (along, whole) if one is not None), key=lambda one: one.size, default=None)
+        found = [one for one in (attempt.along, whole) if one is not None]
+        return max(found, key=lambda one: one.size, default=None)
 
     async def _read_whole(self, attempt: Attempt, pod: PodView) -> Log | None:
         pause = FIRST_PAUSE_SECONDS

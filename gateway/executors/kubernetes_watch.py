@@ -27,6 +27,8 @@ SILENCE_SECONDS = 90.0
 """The server sends a bookmark each minute; longer silence means that it has gone."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
+CALM = 2
+"""How many watches may break, one right after the other, before that is called trouble."""
 
 
 class Watch(Generic[ViewT]):
@@ -53,6 +55,8 @@ class Watch(Generic[ViewT]):
         self._reached = reached
         self._version: str | None = None
         """Up to where the collection is known; None = it must be listed."""
+        self._connected = False
+        """Whether the server has taken the latest watch."""
         self._loop = asyncio.get_running_loop()
         self.views: dict[str, ViewT] = {}
         """By the object's name."""
@@ -68,6 +72,7 @@ class Watch(Generic[ViewT]):
         failures = 0
         while True:
             began = self._loop.time()
+            self._connected = False
             try:
                 if self._version is None:
                     await self._list()
@@ -76,7 +81,9 @@ class Watch(Generic[ViewT]):
                 failures = 0 if self._loop.time() - began > LONGEST_PAUSE_SECONDS else failures + 1
             except ApiUnreachable as error:
                 failures += 1
-                self._lost(error.reason)
+                # A connection that breaks is taken up again before anybody is worried.
+                if not self._connected or failures > CALM:
+                    self._lost(error.reason)
             except ApiRefused as error:
                 failures += 1
                 if error.code == HTTPStatus.GONE:
@@ -134,6 +141,7 @@ class Watch(Generic[ViewT]):
         async with self._client.stream(
             self._path, parameters=asked, silence_seconds=SILENCE_SECONDS
         ) as pieces:
+            self._connected = True
             self._found()
             async for line in _lines(pieces):
                 try:
