@@ -25,6 +25,8 @@ def build_executor(settings: Settings, folder: Path, *, open_files: int) -> Exec
                 return _docker(settings, folder)
             case "slurm":
                 return _slurm(settings)
+            case "kubernetes":
+                return _kubernetes(settings, folder)
             case name:
                 raise ValueError(f"EXECUTOR: there is no executor {name!r}")
     except ValueError as error:
@@ -89,4 +91,43 @@ def _slurm(settings: Settings) -> Executor:
         account=settings.slurm_account,
         default_path=settings.job_path,
         output_limit_bytes=settings.output_limit_bytes,
+    )
+
+
+def _kubernetes(settings: Settings, folder: Path) -> Executor:
+    try:
+        from gateway.executors.kubernetes import KubernetesExecutor
+        from gateway.executors.kubernetes_access import access_by_file, access_in_cluster
+        from gateway.executors.kubernetes_manifest import Maker, volume_source
+    except ModuleNotFoundError as error:
+        raise ValueError(f"EXECUTOR: {error.name} is missing; install jobs-gateway[kubernetes]") from None
+    if settings.kubernetes_instance is None:
+        raise ValueError(
+            "KUBERNETES_INSTANCE: name this gateway, so that it finds its Jobs again and leaves those of "
+            "others in its namespace alone"
+        )
+    try:
+        file = settings.kubernetes_config
+        access = access_in_cluster() if file is None else access_by_file(file)
+    except ValueError as error:
+        raise ValueError(f"KUBERNETES_CONFIG: {error}") from None
+    if access is None:
+        raise ValueError("KUBERNETES_CONFIG: name a kubeconfig file; the gateway does not run in a cluster")
+    maker = Maker(
+        namespace=settings.kubernetes_namespace or access.namespace,
+        instance=settings.kubernetes_instance,
+        volumes={name: volume_source(source) for name, source in settings.volumes.items()},
+        service_account=settings.kubernetes_service_account,
+        image_pull_secrets=settings.kubernetes_image_pull_secrets,
+        node_selector=settings.kubernetes_node_selector,
+        writable_root=settings.kubernetes_writable_root,
+        run_as_non_root=settings.kubernetes_run_as_non_root,
+        keep_seconds=settings.kubernetes_keep_seconds,
+    )
+    return KubernetesExecutor(
+        folder,
+        access=access,
+        maker=maker,
+        output_limit_bytes=settings.output_limit_bytes,
+        patience_seconds=settings.kubernetes_patience_seconds,
     )

@@ -28,6 +28,10 @@ from gateway.refusal import Refusal
 
 PREFIX = "GATEWAY_"
 MIB = 1024 * 1024
+LABEL_NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""RFC 1123: what Kubernetes calls things."""
+LABEL_VALUE = "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+"""What the value of a label of Kubernetes may be."""
 
 
 def _split(value: Any) -> Any:
@@ -196,6 +200,30 @@ class Settings(BaseSettings):
     slurm_shared_folder: Path | None = None
     """Folder that the gateway and all of Slurm's nodes see at the same absolute path; for this gateway alone:
     what is there of jobs that it does not know is deleted. Needed."""
+    # Kubernetes
+    kubernetes_instance: Annotated[str, Field(pattern=LABEL_VALUE)] | None = None
+    """Name of this gateway, a label of its Jobs by which it finds them again. The executor kubernetes needs
+    it; gateways with one store share it, others in the namespace must have another."""
+    kubernetes_namespace: Annotated[str, Field(pattern=LABEL_NAME)] | None = None
+    """Namespace of the Jobs; without it the gateway's own, or that of the kubeconfig's context."""
+    kubernetes_config: Path | None = None
+    """Kubeconfig file, of which the current context is used; without it the service account of the gateway's
+    pod."""
+    kubernetes_service_account: str | None = None
+    """Service account of the pods of jobs, whose token they do not get; without it the default one."""
+    kubernetes_image_pull_secrets: Names = ()
+    """Secrets with which the images of jobs are pulled."""
+    kubernetes_node_selector: Pairs = {}
+    """Labels of the nodes on which jobs may run, as name=value,name=value."""
+    kubernetes_writable_root: bool = False
+    """Whether jobs may write to the file system of their image; else to /tmp and their volumes alone."""
+    kubernetes_run_as_non_root: bool = False
+    """Whether images that run as root are refused."""
+    kubernetes_patience_seconds: Annotated[int, Field(ge=1)] = 60
+    """Seconds that a pod which cannot begin (image, volume) is given before its attempt is FAILED."""
+    kubernetes_keep_seconds: Annotated[int, Field(ge=60)] = 86400
+    """Seconds that a Job which is over stays in the cluster. A gateway that was away for longer does not
+    learn how it ended."""
     shared_host_jobs: bool = False
     """Whether organizations may share this host, though nothing keeps their jobs apart."""
     max_running_jobs: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: 2 * _cores())

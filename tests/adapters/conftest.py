@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.ports import JobStore
+from gateway.executors import kubernetes, kubernetes_following, kubernetes_watch
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
 from tests.docker_stand import DockerStand, docker_stand
+from tests.kubernetes_stand import KubernetesStand
 from tests.pg_stand import PgStand
 
 STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {
@@ -70,3 +72,16 @@ def docker() -> Iterator[DockerStand]:
     """A dockerd, started once by each process of the tests that needs it."""
     with docker_stand() as stand:
         yield stand
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesStand]:
+    """A stand-in cluster, on which the executor makes no long pauses."""
+    for module in (kubernetes, kubernetes_following, kubernetes_watch):
+        monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.05)
+    made = KubernetesStand().up()
+    try:
+        yield made
+    finally:
+        made.close()
