@@ -108,13 +108,15 @@ def end_all(socket_path: str, label: str) -> None:
 
 
 def watch(folder: Path, socket_path: str, label: str) -> None:
-    """Kill all containers whenever the folder's lease is over, until the gateway is gone as well."""
+    """Kill all containers whenever the folder's lease is over, until the gateway is gone as well, or all of
+    the folder.
+    """
     lock = os.open(folder / ".docker-warden", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    while True:
+    while folder.exists():
         left = _lease(folder) - _now()
         if left <= 0 and not kill_all(socket_path, label) and _is_gone(sys.stdin.fileno()):
             return

@@ -25,12 +25,8 @@ def sight(job: SlurmJob, folder: AttemptFolder) -> Observation:
     """What becomes of the attempt that was given to Slurm as this job."""
     if job.states & WAITING:
         return _waiting(job, folder)
-    if ENDING in job.states:
-        # The command may be long gone, while what Slurm does at the end takes its time. Why it was killed
-        # only Slurm knows, when it is done.
-        exited = folder.exited()
-        return Running() if exited is None or exited.signal is not None else exited
-    if job.states & GOING:
+    # Until it is completed some of its processes may live, and v0.0.38 does not tell what ended it.
+    if job.states & GOING or ENDING in job.states:
         return Running()
     return _ended(job, folder)
 

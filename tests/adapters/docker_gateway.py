@@ -17,7 +17,7 @@ from gateway.executors.docker_engine import DockerEngine
 from gateway.executors.docker_images import Images
 from tests.docker_stand import IMAGE, DockerStand
 
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 20
 """When a test gives up waiting; nothing takes nearly as long."""
 MIB = 1024 * 1024
 SUCCEEDED = Exited(exit_code=0, out_of_memory=False)

@@ -163,6 +163,12 @@ async def test_after_the_grace_it_is_killed_and_a_shorter_grace_goes_before(
             for grace in seconds:
                 await opened.executor.stop(key, name_of(key), grace_seconds=grace)
         assert [await opened.end_of(key) for key in keys] == [KILLED] * 3
+        # Without a grace it is not asked at all.
+        tidy = script("trap 'exit 9' TERM; echo up; while true; do sleep 0.05; done")
+        await opened.executor.start(tidy)
+        await opened.says(tidy.key, "up\n")
+        await opened.executor.stop(tidy.key, name_of(tidy.key), grace_seconds=0)
+        assert await opened.end_of(tidy.key) == KILLED
 
 
 async def test_a_stop_of_what_has_ended_changes_nothing(docker: DockerStand, tmp_path: Path) -> None:

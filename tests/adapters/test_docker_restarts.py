@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,17 @@ from gateway.domain.executor import (
 from gateway.executors import docker_starter
 from gateway.executors.docker_container import name_of
 from gateway.executors.docker_engine import DockerEngine, EngineUnreachable
-from tests.adapters.docker_gateway import KILLED, SUCCEEDED, Gateway, gateway, launch, new_key, script, until
+from tests.adapters.docker_gateway import (
+    KILLED,
+    LIMIT_SECONDS,
+    SUCCEEDED,
+    Gateway,
+    gateway,
+    launch,
+    new_key,
+    script,
+    until,
+)
 from tests.docker_stand import DockerStand, docker_stand
 
 
@@ -208,7 +219,9 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
 async def lost(opened: Gateway, key: AttemptKey) -> None:
     """Wait until the engine is known to be away."""
     seen = Running()
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not isinstance(seen, Unreachable):
         assert isinstance(seen, Running)
+        assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
         seen = await opened.executor.observe(key, name_of(key))

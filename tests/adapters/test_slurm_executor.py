@@ -394,7 +394,7 @@ async def test_what_waits_is_told_with_its_reason_and_is_canceled_at_once(
     with slurm.lone_node():
         async with opened(slurm, tmp_path / "shared", partition="lone") as gateway:
             whole = needs(cpu_request=Decimal(slurm.cores))
-            first = script("echo here; sleep 600", resources=whole)
+            first = script("echo here; exec sleep 600", resources=whole)
             handle = await gateway.running(first)
             second = script("echo here", resources=whole, environment={"KEY": "secret"})
             waiting = await gateway.executor.start(second)

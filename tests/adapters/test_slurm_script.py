@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def session(leader: subprocess.Popen[bytes]) -> list[int]:
     return found
 
 
+def send(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """As Slurm does: to everything of the job."""
+    for pid in session(leader):
+        # The first to get it may have killed the others.
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 @pytest.mark.parametrize("status", [0, 1, 127, 130, 137, 143, 255])
 def test_an_exit_code_is_kept_and_is_the_scripts_own(node: Node, status: int) -> None:
     # Shells are silent on SIGINT and SIGPIPE: 130 is taken for the signal, as they tell it.
@@ -117,8 +126,7 @@ def test_sigterm_is_the_commands_and_the_script_outlives_it(node: Node) -> None:
     node.prepare("sh", "-c", "trap 'echo asked; exit 9' TERM; echo here; while :; do sleep 0.05; done")
     leader = node.begin()
     until(lambda: "here" in node.text())
-    for pid in session(leader):
-        os.kill(pid, signal.SIGTERM)
+    send(leader, signal.SIGTERM)
     assert leader.wait(SECONDS) == 9
     assert node.text() == "here\nasked\n"
 
@@ -128,8 +136,7 @@ def test_sigusr2_kills_everything_that_is_deaf(node: Node) -> None:
     node.prepare("sh", "-c", deaf)
     leader = node.begin()
     until(lambda: "here" in node.text())
-    for pid in session(leader):
-        os.kill(pid, signal.SIGUSR2)
+    send(leader, signal.SIGUSR2)
     assert leader.wait(SECONDS) == 137
     assert node.folder.exited() == Exited(exit_code=137, signal=9)
     assert session(leader) == []
@@ -139,8 +146,7 @@ def test_sigusr2_is_told_as_the_kill_that_it_stands_for(node: Node) -> None:
     node.prepare("sh", "-c", "echo here; exec sleep 600")
     leader = node.begin()
     until(lambda: "here" in node.text())
-    for pid in session(leader):
-        os.kill(pid, signal.SIGUSR2)
+    send(leader, signal.SIGUSR2)
     assert leader.wait(SECONDS) == 137
     assert node.folder.exited() == Exited(exit_code=137, signal=9)
 

@@ -80,7 +80,7 @@ def test_a_job_started_over_soap_outlives_a_killed_gateway_and_leaves_nothing(
     assert gateway.stop() == 0
 
 
-def test_an_image_that_is_not_there_fails_the_job_with_the_reason(
+def test_an_image_or_a_command_that_is_not_there_fails_the_job_with_the_reason(
     docker: DockerStand, gateway: GatewayProcess
 ) -> None:
     gateway.settings["GATEWAY_DOCKER_PULL"] = "never"
@@ -88,7 +88,11 @@ def test_an_image_that_is_not_there_fails_the_job_with_the_reason(
     job = gateway.final(gateway.start_job("true", dockerImageUrl="missing:1")["id"])
     assert job["jobStatus"] == "FAILED"
     assert job["message"].startswith("Docker has no image missing:1")
-    assert not docker.names()
+    again = {"maxAttempts": 3, "backoffSeconds": 0}
+    job = gateway.final(gateway.start_job("no-such-command", dockerImageUrl=IMAGE, retryPolicy=again)["id"])
+    assert (job["jobStatus"], job["attempt"]) == ("FAILED", 1)
+    assert "the image cannot run the command" in job["message"]
+    wait_until(lambda: not docker.names())
 
 
 def test_without_docker_the_gateway_says_so_and_does_not_start(

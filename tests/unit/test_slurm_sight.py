@@ -105,13 +105,10 @@ def test_a_file_that_is_not_written_to_its_end_does_not_count(folder: AttemptFol
     assert sight(job("FAILED", code=3), folder) == Exited(exit_code=3)
 
 
-def test_an_end_is_known_while_slurm_still_completes_the_job_unless_it_was_killed(
-    folder: AttemptFolder,
-) -> None:
-    put(folder, begun="5\n", exit="0 exit\n")
-    assert sight(job("COMPLETING"), folder) == Exited(exit_code=0)
-    put(folder, exit="137 signal\n")
+def test_an_attempt_runs_until_slurm_has_completed_its_job(folder: AttemptFolder) -> None:
+    put(folder, begun="5\n", exit="143 exit\n")
     assert sight(job("COMPLETING"), folder) == Running()
+    assert isinstance(sight(job("PREEMPTED"), folder), Vanished)
 
 
 def test_a_job_that_is_queued_again_is_waited_for_only_if_it_had_not_begun(folder: AttemptFolder) -> None:
