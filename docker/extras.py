@@ -10,7 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-FOR_PEOPLE = frozenset({"bench", "demo", "test"})
+FOR_PEOPLE = frozenset({"bench", "demo", "demo-postgres", "test"})
 
 
 def main(pyproject: str, *options: str) -> None:

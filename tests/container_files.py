@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pytest
 import yaml
 
 from gateway.__main__ import cli
@@ -24,7 +23,6 @@ VARIABLES = {variable_name(name) for name in Settings.model_fields} | {CONFIG_VA
 """What the environment may tell the gateway."""
 PINNED = re.compile(r"[a-z-]+:[0-9]+(\.[0-9]+)+(-[a-z0-9]+)*(@sha256:[0-9a-f]{64})?")
 """An image whose tag names a version."""
-AWAITED = pytest.mark.xfail(strict=True, reason="comes with the PostgreSQL store")
 
 
 def pinned_versions() -> dict[str, str]:

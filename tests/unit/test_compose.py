@@ -7,7 +7,7 @@ import pytest
 from gateway import __version__
 from gateway.domain.queries import WaitQuery
 from gateway.settings import Settings
-from tests.container_files import AWAITED, COMPOSE, HERE, OURS, PINNED, SERVICES, VARIABLES, check_command
+from tests.container_files import COMPOSE, HERE, OURS, PINNED, SERVICES, VARIABLES, check_command
 
 
 def test_there_are_two_gateways_two_workers_and_one_address() -> None:
@@ -33,7 +33,7 @@ def test_its_variables_are_settings_that_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(command, marks=AWAITED) for command in (["serve", "--no-work"], ["work"], ["migrate"])],
+    [["serve", "--no-work"], ["work"], ["migrate"]],
     ids=" ".join,
 )
 def test_its_commands_are_those_of_the_gateway(command: list[str]) -> None:

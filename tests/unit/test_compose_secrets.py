@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.keys import key_id
 from gateway.settings import Settings
 from gateway.vault import FileVault
-from tests.container_files import AWAITED, COMPOSE, HERE, ROOT, SERVICES
+from tests.container_files import COMPOSE, HERE, ROOT, SERVICES
 
 
 @pytest.fixture
@@ -47,7 +47,6 @@ def test_the_databases_address_holds_the_password_of_postgresql(secrets: Path) -
     assert settings == {"store": address}
 
 
-@AWAITED
 def test_the_settings_file_is_one_of_the_gateway(secrets: Path) -> None:
     settings = tomllib.loads((secrets / "gateway.toml").read_text("ascii"))
     Settings(**settings)
