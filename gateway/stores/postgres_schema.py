@@ -43,8 +43,12 @@ def migrate(connector: Connector, steps: Sequence[Migration]) -> tuple[int, int]
 
 def version_of(connection: Connection) -> int:
     """The version of the schema; 0 = there is none yet."""
-    there = connection.execute(f"SELECT to_regclass('{SCHEMA}.schema_version') IS NOT NULL").fetchone()
-    if not there[0]:
+    # Not with to_regclass: it may still know that there was none before the lock was waited for.
+    there = connection.execute(
+        "SELECT 1 FROM pg_tables WHERE schemaname = :schema AND tablename = 'schema_version'",
+        {"schema": SCHEMA},
+    )
+    if there.fetchone() is None:
         return 0
     row = connection.execute(f"SELECT max(version) FROM {SCHEMA}.schema_version").fetchone()
     return int(row[0] or 0)
