@@ -61,6 +61,8 @@ def copy_all(database: Path, attachments: Path, address: str) -> dict[str, int]:
             source.execute("BEGIN")
             counts = {name: _copy_table(source, target, name) for name in TABLES}
             counts["attachments"] = _copy_files(target, attachments)
+            # The server would do it by itself, but not at once.
+            target.run("ANALYZE")
         except (psycopg.Error, LostError, sqlite3.Error, OSError) as error:
             raise StoreError(f"database {connector.name}: nothing was copied: {error}") from error
         try:

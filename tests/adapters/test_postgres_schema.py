@@ -10,7 +10,7 @@ from gateway.stores.errors import StoreError
 from gateway.stores.postgres import SQL_FOLDER, PostgresJobStore
 from gateway.stores.postgres_connection import SCHEMA, Connector
 from gateway.stores.postgres_schema import migrate
-from gateway.stores.sql_files import Migration, migrations, named_queries
+from gateway.stores.sql_files import Migration, migrations
 from gateway.stores.sqlite_file import SqliteFile
 from gateway.stores.sqlite_to_postgres import TABLES
 from tests.pg_stand import PgStand, name_in
@@ -93,10 +93,3 @@ async def test_a_database_in_another_encoding_is_refused(postgres: PgStand) -> N
             await PostgresJobStore(postgres.address_of(name)).open()
     finally:
         postgres.run(f"DROP DATABASE {name}")
-
-
-def test_every_named_query_has_another_in_sqlite_or_is_of_this_store_alone() -> None:
-    """Shared readers and writers ask for queries by the same names."""
-    both = named_queries(sqlite.SQL_FOLDER).keys() & named_queries(SQL_FOLDER).keys()
-    shared = {"job", "save_job", "queue", "take_place", "move_up", "remember", "storage", "log", "schedule"}
-    assert shared <= both
