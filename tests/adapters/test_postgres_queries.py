@@ -18,8 +18,9 @@ from gateway.domain.queries import JobQuery
 from gateway.domain.record import Position
 from gateway.domain.result_store import Filters, Place, Records
 from gateway.domain.words import JobStatus, ProcessingLogId, ResultStatus
-from gateway.stores.postgres import SQL_FOLDER, PostgresJobStore
+from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_connection import Connection
+from gateway.stores.postgres_schema import SQL_FOLDER
 from gateway.stores.sql_files import named_queries
 from gateway.stores.sqlite_instants import to_number
 from tests.builders import NOON

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.stores import sqlite
 from gateway.stores.errors import StoreError
-from gateway.stores.postgres import SQL_FOLDER, PostgresJobStore
+from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_connection import SCHEMA, Connector
-from gateway.stores.postgres_schema import migrate
+from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import Migration, migrations
 from gateway.stores.sqlite_file import SqliteFile
 from gateway.stores.sqlite_to_postgres import TABLES
