@@ -1,44 +1,69 @@
 """Chooses the store, where attachments lie, the clock and the vault, and opens what must be opened."""
 
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
 from gateway.clock import SystemClock
 from gateway.data_folder import DataFolder
 from gateway.domain.attachment_files import AttachmentFiles
 from gateway.domain.ports import Clock, Exchange, JobStore
 from gateway.refusal import Refusal
 from gateway.settings import Settings
-from gateway.stores import postgres, sqlite
+from gateway.stores import sqlite
 from gateway.stores.attachment_folder import AttachmentFolder
 from gateway.stores.errors import StoreError
-from gateway.stores.postgres import PostgresJobStore
-from gateway.stores.postgres_connection import Connector
-from gateway.stores.postgres_schema import migrate
 from gateway.stores.sql_files import migrations
-from gateway.stores.sqlite import SqliteJobStore
 from gateway.stores.sqlite_file import SqliteFile
 from gateway.vault import FileVault, KeyFileError
+
+
+@runtime_checkable
+class SharedStore(JobStore, Protocol):
+    """A store on which many gateways work, and what they share beside it."""
+
+    name: str
+    """Its address without secrets."""
+    clock: Clock
+    """The clock that all of them go by."""
+    attachments: AttachmentFiles
+    """Where attachments lie."""
 
 
 def build_store(settings: Settings, folder: DataFolder) -> JobStore:
     """The store, not open yet: the database of the setting STORE, else a file in the data folder.
 
-    Raises Refusal when the setting cannot be read.
+    Raises Refusal when the setting cannot be obeyed.
     """
     if settings.store is None:
-        return SqliteJobStore(folder.path)
+        return sqlite.SqliteJobStore(folder.path)
     try:
-        return PostgresJobStore(settings.store.get_secret_value())
+        store: JobStore = with_driver("gateway.stores.postgres").PostgresJobStore(
+            settings.store.get_secret_value()
+        )
     except StoreError as error:
         raise Refusal(f"setting STORE: {error}") from None
+    return store
+
+
+def with_driver(module: str) -> Any:
+    """A module that needs PostgreSQL's driver, which not every gateway has. Raises Refusal."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise Refusal("PostgreSQL needs a driver: pip install 'jobs-gateway[postgres]'") from None
 
 
 def migrate_store(settings: Settings, folder: DataFolder) -> tuple[str, int, int]:
     """Bring the schema of the store up to date: its name, the version before and after. Raises Refusal."""
     try:
         if settings.store is not None:
-            connector = Connector(settings.store.get_secret_value())
-            return connector.name, *migrate(connector, migrations(postgres.SQL_FOLDER))
-        file = SqliteFile(folder.database)
-        before, steps = file.version(), migrations(sqlite.SQL_FOLDER)
+            schema = with_driver("gateway.stores.postgres_schema")
+            name, before, after = schema.migrate_address(settings.store.get_secret_value())
+            return name, before, after
+        file, steps = SqliteFile(folder.database), migrations(sqlite.SQL_FOLDER)
+        before = file.version()
         file.prepare(steps)
     except StoreError as error:
         raise Refusal(str(error)) from None
@@ -54,10 +79,8 @@ async def open_store(store: JobStore) -> None:
 
 
 def build_attachments(store: JobStore, folder: DataFolder) -> AttachmentFiles:
-    """Where attachments lie: beside the jobs, so that every gateway on the store has them."""
-    if isinstance(store, PostgresJobStore):
-        return store.attachments
-    return AttachmentFolder(folder.attachments)
+    """Where attachments lie: with the jobs, if other gateways must have them, too."""
+    return store.attachments if isinstance(store, SharedStore) else AttachmentFolder(folder.attachments)
 
 
 def exchange_of(store: JobStore) -> Exchange | None:
@@ -67,7 +90,7 @@ def exchange_of(store: JobStore) -> Exchange | None:
 
 def clock_of(store: JobStore) -> Clock:
     """The clock that all gateways on a store go by."""
-    return store.clock if isinstance(store, PostgresJobStore) else SystemClock()
+    return store.clock if isinstance(store, SharedStore) else SystemClock()
 
 
 def open_vault(settings: Settings, folder: DataFolder) -> FileVault:
@@ -83,7 +106,7 @@ async def check_vault(store: JobStore, vault: FileVault) -> None:
     """Raise Refusal when gateways on one database would seal with different keys: none could read the
     secrets, nor know the tokens, of the other.
     """
-    if not isinstance(store, PostgresJobStore):
+    if not isinstance(store, SharedStore):
         return
     first = await store.write(lambda tx: tx.setting("vault_key", lambda: vault.key_id))
     if first != vault.key_id:

@@ -22,9 +22,8 @@ from urllib.parse import urlencode
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gateway.stores.postgres import SQL_FOLDER
 from gateway.stores.postgres_connection import Connector
-from gateway.stores.postgres_schema import migrate
+from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import migrations
 
 _OPTIONS = {

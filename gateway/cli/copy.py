@@ -6,8 +6,8 @@ import click
 
 from gateway.data_folder import DataFolder
 from gateway.refusal import Refusal
+from gateway.store_choice import with_driver
 from gateway.stores.errors import StoreError
-from gateway.stores.sqlite_to_postgres import copy_all
 
 _POSTGRES = ("postgresql://", "postgres://")
 
@@ -29,7 +29,8 @@ def copy_command(to: str, **source: str) -> None:
         raise Refusal(f"data folder {folder.path}: no gateway has kept anything there")
     folder.lock()
     try:
-        counts = copy_all(folder.database, folder.attachments, to)
+        copying = with_driver("gateway.stores.sqlite_to_postgres")
+        counts = copying.copy_all(folder.database, folder.attachments, to)
     except StoreError as error:
         raise Refusal(str(error)) from None
     finally:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -25,12 +24,11 @@ from gateway.stores.postgres_errors import UnreachableError
 from gateway.stores.postgres_exchange import PostgresExchange
 from gateway.stores.postgres_notices import Notices
 from gateway.stores.postgres_pool import Pool
-from gateway.stores.postgres_schema import migrate
+from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import migrations, named_queries
 
 T = TypeVar("T")
 
-SQL_FOLDER = Path(__file__).with_name("postgres")
 READS = 6
 """How many short reads run at a time."""
 LONG_READS = 3

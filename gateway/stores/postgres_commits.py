@@ -183,12 +183,13 @@ class GroupCommit:
             if until is None:
                 writing.take_turn(ALONE_WAIT_MS)
             again = []
+            passed_over = False
             for unit in self._following(group, until or 0.0):
                 if not self._perform(db, writer, unit):
                     again.append(unit)
+                passed_over = passed_over or writer.passed_over
             if again == group and len(group) == 1:
                 raise _AgainError from group[0].error
-            passed_over = writer.passed_over
             done = [unit for unit in group if unit not in again]
             follow_up = self._follow(db, writer, done)
             if follow_up is not None:

@@ -49,10 +49,14 @@ _SETTINGS = f"""
 SET search_path = {SCHEMA};
 SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
 SET plan_cache_mode = force_custom_plan;
+SET enable_seqscan = off;
+SET random_page_cost = 1.1;
 SET statement_timeout = '{{statement_seconds}}s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
-"""A plan fits its values: of some there are few rows, of others most. A commit is durable when it is told."""
+"""A plan fits its values: of some there are few rows, of others most. Every query has its index, whatever the
+statistics say. A commit is durable when it is told.
+"""
 
 
 class _Cursor(psycopg.Cursor[Any]):

@@ -5,7 +5,8 @@ is long, and the other filters are checked row by row. It is the one that finds 
 each tell.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from gateway.stores.postgres_connection import Connection
@@ -15,7 +16,23 @@ READ_AHEAD = 1024
 """The most numbers that are read at a time."""
 FEW = 1000
 """Up to here entries are counted to find the filter that drives."""
+ROWS = 128
+"""The most rows that are read at a time; many are long."""
 _ALL = 2**62
+
+
+class _Numbers:
+    """Numbers of entries, and how many of them will be used."""
+
+    def __init__(self, numbers: Iterator[int], wanted: int) -> None:
+        self._numbers = numbers
+        self.wanted = wanted
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return next(self._numbers)
 
 
 class PostgresEntries(EntryTable):
@@ -33,6 +50,23 @@ class PostgresEntries(EntryTable):
 
         They are read while they are asked for. The conditions of the search are left to `rows`.
         """
+        return _Numbers(self._numbers(search, limit), limit + 1)
+
+    def rows(
+        self, columns: str, search: Search, numbers: Iterable[int], values: Mapping[str, Any] | None = None
+    ) -> Iterator[Any]:
+        """The rows with these numbers that pass the conditions of the search; the first column is the number.
+
+        Of what is read no more is looked up at a time than will be used.
+        """
+        sql = self.statement(columns, search)
+        given = {**search.values, **(values or {})}
+        size = min(ROWS, numbers.wanted) if isinstance(numbers, _Numbers) else ROWS
+        left = iter(numbers)
+        while chunk := list(islice(left, size)):
+            yield from self._connection.execute(sql, {**given, "numbers": chunk}).fetchall()
+
+    def _numbers(self, search: Search, limit: int) -> Iterator[int]:
         drives = self._driving_first(search)
         for low, high in _visible(search):
             after, count = low, min(limit + 1, READ_AHEAD)

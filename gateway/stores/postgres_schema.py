@@ -5,17 +5,25 @@ gateways may start at once: the first brings the schema up to date, the others w
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 
 from gateway.stores.errors import StoreError
 from gateway.stores.postgres_connection import SCHEMA, Connection, Connector
 from gateway.stores.postgres_errors import LostError, UnreachableError
-from gateway.stores.sql_files import Migration
+from gateway.stores.sql_files import Migration, migrations
 
+SQL_FOLDER = Path(__file__).with_name("postgres")
 OLDEST_SERVER = 130000
 """PostgreSQL 13: older ones do not tell what became of a transaction (pg_xact_status of an xid8)."""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobs_gateway/schema', 0))"
+
+
+def migrate_address(address: str) -> tuple[str, int, int]:
+    """Bring a database up to date: its name, the version before and after. Raises StoreError."""
+    connector = Connector(address)
+    return connector.name, *migrate(connector, migrations(SQL_FOLDER))
 
 
 def migrate(connector: Connector, steps: Sequence[Migration]) -> tuple[int, int]:
@@ -43,8 +51,12 @@ def migrate(connector: Connector, steps: Sequence[Migration]) -> tuple[int, int]
 
 def version_of(connection: Connection) -> int:
     """The version of the schema; 0 = there is none yet."""
-    there = connection.execute(f"SELECT to_regclass('{SCHEMA}.schema_version') IS NOT NULL").fetchone()
-    if not there[0]:
+    # Not with to_regclass: it may still know that there was none before the lock was waited for.
+    there = connection.execute(
+        "SELECT 1 FROM pg_tables WHERE schemaname = :schema AND tablename = 'schema_version'",
+        {"schema": SCHEMA},
+    )
+    if there.fetchone() is None:
         return 0
     row = connection.execute(f"SELECT max(version) FROM {SCHEMA}.schema_version").fetchone()
     return int(row[0] or 0)

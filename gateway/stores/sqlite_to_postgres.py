@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from gateway.stores import postgres, sqlite
+from gateway.stores import sqlite
 from gateway.stores.errors import StoreError
 from gateway.stores.postgres_attachments import PIECE_BYTES
 from gateway.stores.postgres_connection import SCHEMA, Connection, Connector
 from gateway.stores.postgres_errors import LostError, UnreachableError
-from gateway.stores.postgres_schema import migrate
+from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import migrations
 from gateway.stores.sqlite_file import SqliteFile
 
@@ -49,7 +49,7 @@ def copy_all(database: Path, attachments: Path, address: str) -> dict[str, int]:
             f"database {database}: has version {file.version()}, not {len(steps)}; run gateway migrate first"
         )
     connector = Connector(address)
-    migrate(connector, migrations(postgres.SQL_FOLDER))
+    migrate(connector, migrations(SQL_FOLDER))
     try:
         target = connector.connect()
     except UnreachableError as error:
@@ -61,6 +61,8 @@ def copy_all(database: Path, attachments: Path, address: str) -> dict[str, int]:
             source.execute("BEGIN")
             counts = {name: _copy_table(source, target, name) for name in TABLES}
             counts["attachments"] = _copy_files(target, attachments)
+            # The server would do it by itself, but not at once.
+            target.run("ANALYZE")
         except (psycopg.Error, LostError, sqlite3.Error, OSError) as error:
             raise StoreError(f"database {connector.name}: nothing was copied: {error}") from error
         try:

@@ -30,6 +30,14 @@ def database(postgres: PgStand) -> Iterator[str]:
     postgres.drop(address)
 
 
+@pytest.fixture
+def empty_database(postgres: PgStand) -> Iterator[str]:
+    """The address of a PostgreSQL database without any table."""
+    address = postgres.database(empty=True)
+    yield address
+    postgres.drop(address)
+
+
 @pytest.fixture(params=list(STORES))
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
     """A store that is open, empty but for its first node."""

@@ -1,6 +1,7 @@
 """Databases that older gateways left behind: opened, brought up to date, and every document read right.
 
 The files in `older/` were written by gateways of those versions: the database as SQL, and what they replied.
+That of PostgreSQL holds what that of SQLite's version 3 does, so the same was replied.
 """
 
 import json
@@ -10,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from lxml import etree
 
@@ -23,12 +25,14 @@ from gateway.domain.result_store import Filters, Place
 from gateway.domain.schedules import ScheduledJobQuery
 from gateway.domain.words import JobStatus, ProcessingLogId
 from gateway.soap.golden import documents
+from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
 from gateway.translate import NAMESPACE
 from gateway.translate.xml_writer import XmlWriter
 
 OLDER = Path(__file__).parent / "older"
 VERSIONS = sorted(path.stem for path in OLDER.glob("*.sql"))
+REPLIES = {version: version for version in VERSIONS} | {"postgres_2": "version_3"}
 WITH_RESULTS = [version for version in VERSIONS if version != "version_1"]
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 
@@ -50,12 +54,20 @@ class Older:
 @pytest.fixture(params=VERSIONS)
 async def older(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Older]:
     """Each of the databases."""
-    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
-        connection.executescript((OLDER / f"{request.param}.sql").read_text("utf-8"))
-    store = SqliteJobStore(tmp_path)
+    dump = (OLDER / f"{request.param}.sql").read_text("utf-8")
+    store: JobStore
+    if request.param.startswith("postgres"):
+        address = request.getfixturevalue("empty_database")
+        with psycopg.connect(address) as target:
+            target.execute(dump)
+        store = PostgresJobStore(address)
+    else:
+        with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
+            connection.executescript(dump)
+        store = SqliteJobStore(tmp_path)
     await store.open()
     try:
-        yield Older(store, json.loads((OLDER / f"{request.param}.json").read_text("utf-8")))
+        yield Older(store, json.loads((OLDER / f"{REPLIES[request.param]}.json").read_text("utf-8")))
     finally:
         await store.close()
 

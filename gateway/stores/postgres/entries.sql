@@ -2,10 +2,9 @@
 -- {column} the column of the storage, of the log or of the run.
 
 -- name: entries_by_number
--- The entries with the numbers of a JSON array, in its order.
+-- The entries with the numbers of an array, in its order.
 SELECT e.number, {columns}
-FROM json_array_elements_text(CAST(:numbers AS json)) WITH ORDINALITY AS n (value, place)
-JOIN {table} AS e ON e.number = CAST(n.value AS bigint)
+FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS n (number, place) JOIN {table} AS e ON e.number = n.number
 WHERE {checks}
 ORDER BY n.place;
 
@@ -48,7 +47,7 @@ e.run = :run;
 
 -- name: where_result_seen
 -- Of no removed run.
-NOT EXISTS (SELECT 1 FROM result_runs AS gone WHERE gone.storage = :storage AND gone.removed AND gone.number = e.run);
+e.run NOT IN (SELECT number FROM result_runs WHERE storage = :storage AND removed);
 
 -- name: where_entry_seen
 -- Meant by no removal.

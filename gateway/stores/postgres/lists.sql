@@ -140,15 +140,15 @@ j.scheduled_job_id = :schedule;
 
 -- name: where_dependent
 -- Depends on the job.
-EXISTS (SELECT 1 FROM job_dependencies AS d WHERE d.job_id = j.id AND d.on_job_id = :dependent);
+(SELECT count(*) FROM job_dependencies AS d WHERE d.job_id = j.id AND d.on_job_id = :dependent) > 0;
 
 -- name: where_any_tag
--- Carries one of the tags, an array.
-EXISTS (
-    SELECT 1 FROM job_tags AS t
+-- Carries one of the tags, an array. Counted, because EXISTS would become a join, which may read all of a tag.
+(
+    SELECT count(*) FROM job_tags AS t
     WHERE t.organization_id = {owner}.organization_id AND t.tag = ANY (:tags)
     AND t.created_at = {at} AND t.job_id = {id}
-);
+) > 0;
 
 -- name: where_all_tags
 -- Carries every tag of an array, which holds each once.
