@@ -105,7 +105,7 @@ def keys_group() -> None:
     show_envvar=True,
     help="When the key stops: an instant, or a time from now such as 12h or 90d. Never without it.",
 )
-@setting_options("data", "shared_host_jobs")
+@setting_options("data", "executor", "shared_host_jobs")
 def create(settings: Settings, name: str, role: str, organization: str, expires: datetime | None) -> None:
     """Make a key and print it. It is shown this once and kept nowhere."""
     now = SystemClock().now()
@@ -114,7 +114,8 @@ def create(settings: Settings, name: str, role: str, organization: str, expires:
     )
 
     def insert(store: JobWriter) -> None:
-        check_shared_host(ProcessExecutor.isolation, [*store.keys(), key], settings, now)
+        if settings.executor == ProcessExecutor.name:
+            check_shared_host(ProcessExecutor.isolation, [*store.keys(), key], settings, now)
         store.insert_key(key)
         store.audit(key_entry("key.created", key, actor=_actor(), at=now))
 
