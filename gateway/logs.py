@@ -39,8 +39,8 @@ def set_up_logs(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Their lines on starting and stopping say what ours say already.
-    for library in ("uvicorn.error", "asyncio", "spyne"):
+    # Their lines on starting and stopping say what ours say already; the clients have one for each request.
+    for library in ("uvicorn.error", "asyncio", "spyne", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 

@@ -27,6 +27,8 @@ class SharedStore(JobStore, Protocol):
     """The clock that all of them go by."""
     attachments: AttachmentFiles
     """Where attachments lie."""
+    exchange: Exchange
+    """The way to the others."""
 
 
 def build_store(settings: Settings, folder: DataFolder) -> JobStore:
@@ -85,7 +87,7 @@ def build_attachments(store: JobStore, folder: DataFolder) -> AttachmentFiles:
 
 def exchange_of(store: JobStore) -> Exchange | None:
     """The way to the other gateways on a store; None when there can be none."""
-    return store.exchange if isinstance(store, PostgresJobStore) else None
+    return store.exchange if isinstance(store, SharedStore) else None
 
 
 def clock_of(store: JobStore) -> Clock:

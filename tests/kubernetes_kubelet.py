@@ -145,7 +145,6 @@ class RunningKubelet(Kubelet):
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping: set[str] = set()
         self._threads: list[threading.Thread] = []
-        self._mine = threading.Lock()
         cluster.kubelet = self._changed
 
     def close(self) -> None:
@@ -165,7 +164,7 @@ class RunningKubelet(Kubelet):
 
     def _start(self, pod: Object) -> None:
         name = pod["metadata"]["name"]
-        with self._mine:
+        with self._cluster.lock:
             if name in self._processes:
                 return
             container = pod["spec"]["containers"][0]
@@ -223,7 +222,8 @@ class RunningKubelet(Kubelet):
             return
         if name not in self._stopping:
             self._stopping.add(name)
-            os.killpg(process.pid, signal.SIGTERM)
+            # To the first process of the container alone, as a runtime does.
+            process.send_signal(signal.SIGTERM)
         self._in_thread(self._kill_after, process, grace_seconds)
 
     def _kill_after(self, process: subprocess.Popen[bytes], grace_seconds: int) -> None:

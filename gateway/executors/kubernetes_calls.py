@@ -9,7 +9,7 @@ events     list
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -109,9 +109,11 @@ class Calls:
         answer = await self._client.call("GET", self.jobs, parameters={"labelSelector": selector})
         return [job["metadata"]["name"] for job in answer.get("items") or ()]
 
-    async def read_log(self, pod_name: str, log: Log, *, follow: bool = False) -> None:
+    async def read_log(
+        self, pod_name: str, log: Log, *, follow: bool = False, opened: Callable[[], None] | None = None
+    ) -> None:
         """Add what a pod has written, and with `follow` what it will write. Raises ApiRefused when there is
-        none.
+        none. `opened` is called when the server has begun to answer.
         """
         path = f"{self.pods}/{pod_name}/log"
         asked: dict[str, str | int] = {"container": CONTAINER}
@@ -120,6 +122,8 @@ class Calls:
         # A job may be silent for as long as it likes.
         silence = None if follow else CALL_SECONDS
         async with self._client.stream(path, parameters=asked, silence_seconds=silence) as pieces:
+            if opened is not None:
+                opened()
             async for piece in pieces:
                 log.add(piece)
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 KEEP_SECONDS = 20.0
 """The longest time for reading what a pod wrote once it has ended."""
 SILENT_SECONDS = 2.0
-"""The same for one that left no exit status."""
+"""The same for one that left no exit status, and how long a stop waits for its log to be opened."""
 UNTOLD = (None, "ContainerCreating", "PodInitializing")
 """What a pod waits for when its status does not tell what really keeps it."""
 LOST_SECONDS = 60.0
@@ -216,7 +216,10 @@ class Following:
         async def end() -> None:
             for pod in list(attempt.pods.values()):
                 if pod.has_run and pod.end is None and attempt.follow_task is None:
-                    self._read_along(attempt, pod)
+                    # What is asked for when the pod has gone is not there any more.
+                    opened = self._read_along(attempt, pod)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(opened.wait(), SILENT_SECONDS)
                 await self._calls.delete_pod(pod, grace_seconds=grace_seconds)
             await self._calls.seal(attempt.key, refused)
 
@@ -243,14 +246,20 @@ class Following:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
-    def _read_along(self, attempt: Attempt, pod: PodView) -> None:
-        """From now on, read what a pod writes until its end."""
+    def _read_along(self, attempt: Attempt, pod: PodView) -> asyncio.Event:
+        """Read what a pod writes until its end. The event is set once that has begun, or cannot be done."""
+        opened = asyncio.Event()
         attempt.along = Log(self._bound_bytes)
-        attempt.follow_task = self.spawn(self._read(pod, attempt.along))
+        attempt.follow_task = self.spawn(self._read(pod, attempt.along, opened))
+        return opened
 
-    async def _read(self, pod: PodView, into: Log) -> None:
-        with suppress(ApiRefused, ApiUnreachable):
-            await self._calls.read_log(pod.name, into, follow=True)
+    async def _read(self, pod: PodView, into: Log, opened: asyncio.Event) -> None:
+        try:
+            await self._calls.read_log(pod.name, into, follow=True, opened=opened.set)
+        except (ApiRefused, ApiUnreachable) as error:
+            log.info("what pod %s writes cannot be read along: %s", pod.name, error)
+        finally:
+            opened.set()
 
     async def _keep(self, attempt: Attempt, end: End) -> None:
         pod = attempt.pod

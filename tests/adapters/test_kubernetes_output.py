@@ -50,6 +50,22 @@ async def test_the_last_words_of_a_stopped_job_are_kept(stand, tmp_path):
         assert await gateway.output(key) == b"working\nbye\n"
 
 
+async def test_even_if_it_ends_as_soon_as_it_is_told_to(stand, tmp_path):
+    async with a_gateway(stand, tmp_path) as gateway:
+        key, handle = await a_writing_one(stand, gateway, b"working\n")
+
+        def obey(pod):
+            name = pod["metadata"]["name"]
+            if pod["metadata"].get("deletionGracePeriodSeconds") and not stand.kubelet.has_ended(name):
+                stand.kubelet.write(name, b"bye\n")
+                stand.kubelet.end(name, 0)
+
+        stand.cluster.kubelet = obey
+        await gateway.executor.stop(key, handle, grace_seconds=30)
+        assert await gateway.end_of(key) == SUCCEEDED
+        assert await gateway.output(key) == b"working\nbye\n"
+
+
 async def test_a_log_that_can_be_read_only_later_is_read_later(stand, tmp_path):
     async with a_gateway(stand, tmp_path) as gateway:
         key, _ = await a_writing_one(stand, gateway, b"x")

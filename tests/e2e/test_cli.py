@@ -261,6 +261,12 @@ def test_keys_are_made_listed_and_revoked_while_it_serves(serve, run):
         assert "revoked" in run("keys", "list", check=0).stdout
 
 
+def test_organizations_whose_jobs_run_in_an_engine_share_no_host(run):
+    run("keys", "create", "--name", "ada", "--role", "reader", check=0)
+    other = ("keys", "create", "--name", "bob", "--role", "reader", "--organization", "other")
+    run(*other, "--executor", "kubernetes", check=0)
+
+
 def test_organizations_share_the_host_only_when_that_is_said(run, serve):
     run("keys", "create", "--name", "ada", "--role", "reader", check=0)
     other = ("keys", "create", "--name", "bob", "--role", "reader", "--organization", "other")

@@ -132,11 +132,6 @@ def test_a_deleted_job_leaves_nothing_in_the_cluster(
         wait_until(lambda: cluster.cluster.all(resource) == [])  # noqa: B023
 
 
-def test_a_command_that_does_not_exist_is_failed_with_the_reason(gateway: GatewayProcess) -> None:
-    ended = gateway.final(gateway.start_job("no-such-command")["id"])
-    assert "no-such-command" in ended["message"]
-
-
 def test_a_cluster_that_lets_nobody_in_is_told_at_the_start(
     gateway: GatewayProcess, cluster: KubernetesStand
 ) -> None:
