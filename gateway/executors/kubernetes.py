@@ -84,6 +84,7 @@ class KubernetesExecutor:
             bound_bytes=self._output_limit_bytes,
             patience_seconds=self._patience_seconds,
             ended=ended,
+            in_reach=lambda: self._trouble() is None,
         )
         self._jobs = Watch(
             self._client,
@@ -146,12 +147,13 @@ class KubernetesExecutor:
         attempt = self._following.follow(key)
         if attempt.end is not None:
             return attempt.end
-        seen, trouble = attempt.seen(), self._jobs.trouble or self._pods.trouble
+        seen, trouble = attempt.seen(), self._trouble()
         if isinstance(seen, End):
             self._following.settle(attempt, seen)
-            return Running() if attempt.pod is not None and attempt.pod.has_run else Pending()
         if trouble is not None:
             return Unreachable(trouble)
+        if isinstance(seen, End):
+            return Running() if attempt.pod is not None and attempt.pod.has_run else Pending()
         return await self._ask(attempt) if seen is None else seen
 
     async def stop(self, key: AttemptKey, handle: str, *, grace_seconds: int) -> None:  # noqa: ARG002
@@ -221,6 +223,9 @@ class KubernetesExecutor:
             raise ExecutorUnavailable(f"Kubernetes cannot be reached: {error.reason}") from error
         except ApiRefused as error:
             raise ExecutorUnavailable(f"Kubernetes does not let the gateway in: {error.message}") from error
+
+    def _trouble(self) -> str | None:
+        return self._jobs.trouble or self._pods.trouble
 
     async def _ask(self, attempt: Attempt) -> Observation:
         """Neither watch shows it: it is very new, or gone."""

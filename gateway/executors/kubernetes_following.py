@@ -44,6 +44,7 @@ class Following:
         bound_bytes: int,
         patience_seconds: float,
         ended: Callable[[AttemptKey], None],
+        in_reach: Callable[[], bool],
     ) -> None:
         self._calls = calls
         self._maker = maker
@@ -51,6 +52,7 @@ class Following:
         self._bound_bytes = bound_bytes
         self._patience_seconds = patience_seconds
         self._ended = ended
+        self._in_reach = in_reach
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.attempts: dict[AttemptKey, Attempt] = {}
@@ -282,16 +284,14 @@ class Following:
             patience = KEEP_SECONDS if pod.end is not None else SILENT_SECONDS
             await asyncio.wait({attempt.follow_task}, timeout=patience)
             attempt.follow_task.cancel()
-        whole: Log | None = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(KEEP_SECONDS):
-                whole = await self._read_whole(attempt, pod)
+        whole = await self._read_whole(attempt, pod)
         found = [one for one in (attempt.along, whole) if one is not None]
         return max(found, key=lambda one: one.size, default=None)
 
     async def _read_whole(self, attempt: Attempt, pod: PodView) -> Log | None:
-        pause = FIRST_PAUSE_SECONDS
-        while pod.uid in attempt.pods:
+        pause, began = FIRST_PAUSE_SECONDS, self._loop.time()
+        # While the cluster is out of reach as a whole, the pod is likely to be there afterwards.
+        while pod.uid in attempt.pods and (not self._in_reach() or self._loop.time() < began + KEEP_SECONDS):
             read = Log(self._bound_bytes)
             try:
                 await self._calls.read_log(pod.name, read)

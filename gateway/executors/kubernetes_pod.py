@@ -31,8 +31,8 @@ TROUBLE = (
 """What the kubelet tries again, and what may go on for ever."""
 PASSING_WORDS = re.compile(
     r"time.?out|timed out|deadline exceeded|connection refused|connection reset|no route to host|"
-    r"toomanyrequests|too many requests|no space left|temporary failure|unavailable|"
-    r"\b(429|500|502|503|504)\b",
+    r"toomanyrequests|too many requests|no space left|temporary failure|unavailable|bad gateway|"
+    r"internal server error",
     re.IGNORECASE,
 )
 """What such a trouble says when a later attempt may succeed."""
@@ -133,7 +133,7 @@ def refusal(pod: PodView, secret: str) -> tuple[Refused, bool] | None:
         return None
     message = pod.message or ""
     late = pod.waits_for == "CreateContainerConfigError" and f'"{secret}"' in message
-    passing = late or PASSING_WORDS.search(message) is not None
+    passing = late or _passes(message)
     certain = pod.waits_for in HOPELESS or (pod.waits_for == "CreateContainerConfigError" and not passing)
     return Refused(reason=pod.waiting or pod.waits_for, passing=passing), certain
 
@@ -175,8 +175,7 @@ def _end(status: Mapping[str, Any], state: Mapping[str, Any]) -> Exited | Vanish
     code, reason = int(terminated["exitCode"]), terminated.get("reason")
     if reason in NEVER_BEGUN:
         message = terminated.get("message") or ""
-        passing = PASSING_WORDS.search(message) is not None
-        return Refused(reason=_told(reason, message) or reason, passing=passing)
+        return Refused(reason=_told(reason, message) or reason, passing=_passes(message))
     if phase != "Succeeded" and (loss := _loss(status)) is not None:
         # What it made of the signal on its way out is no outcome of its work.
         return Vanished(loss)
@@ -198,6 +197,11 @@ def _loss(status: Mapping[str, Any]) -> str | None:
     if disruption := _conditions(status).get("DisruptionTarget"):
         return _told(disruption.get("reason"), disruption.get("message")) or "it was disrupted"
     return None
+
+
+def _passes(message: str) -> bool:
+    # Names of images and commands stand in quotation marks.
+    return PASSING_WORDS.search(re.sub(r'"[^"]*"', "", message)) is not None
 
 
 def _told(reason: str | None, message: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.executor import Vanished
+from gateway.domain.executor import Unreachable, Vanished
 from gateway.domain.words import OutputChannel
 from gateway.executors import kubernetes_following
 from tests.adapters.kubernetes_gateway import SUCCEEDED, TERMINATED, a_gateway, until
@@ -84,6 +84,28 @@ async def test_a_log_that_cannot_be_read_does_not_hold_the_end_up_for_ever(stand
         stand.kubelet.lose(stand.pod(key), "NodeLost", "the node is gone")
         assert await gateway.end_of(key) == Vanished("NodeLost: the node is gone")
         assert await gateway.output(key) == b""
+
+
+async def test_it_is_waited_for_while_the_cluster_is_out_of_reach(stand, tmp_path, monkeypatch):
+    def asked():
+        return sum(told.resource == "pods/log" for told in stand.api.told)
+
+    async with a_gateway(stand, tmp_path) as gateway:
+        key, _ = await a_writing_one(stand, gateway, b"x")
+        stand.fail("GET", "/log$", code=503, times=-1)
+        stand.kubelet.end(stand.pod(key), 0)
+        await until(asked)
+        for path in ("/pods$", "/jobs$"):
+            stand.fail("GET", path, code=503, times=-1)
+        stand.api.drop_watches()
+        await gateway.seen(key, lambda seen: isinstance(seen, Unreachable))
+        monkeypatch.setattr(kubernetes_following, "KEEP_SECONDS", 0.0)
+        before = asked()
+        await until(lambda: asked() > before + 2)
+        monkeypatch.setattr(kubernetes_following, "KEEP_SECONDS", 20.0)
+        stand.api.faults.clear()
+        assert await gateway.end_of(key) == SUCCEEDED
+        assert await gateway.output(key) == b"x"
 
 
 async def test_of_a_long_one_the_middle_is_dropped_and_offsets_stay_true(stand, tmp_path):

@@ -205,6 +205,7 @@ PULL = 'failed to pull and unpack image "image:1": not found'
         ("ErrImagePull", PULL, False),
         ("ErrImagePull", "dial tcp 10.0.0.1:443: i/o timeout", True),
         ("ErrImagePull", "429 Too Many Requests - toomanyrequests", True),
+        ("ErrImagePull", 'failed to pull image "timeout:503-unavailable": not found', False),
         ("CreateContainerError", "failed to generate spec", False),
     ],
 )
