@@ -12,7 +12,7 @@ from gateway.contract.seam import Request, Seam
 from gateway.domain.call import IfMatch
 from gateway.domain.catalogue import Catalogue, JobType
 from gateway.domain.executor import AttemptKey
-from gateway.domain.house import House, Policy
+from gateway.domain.house import House, OwnNode, Policy
 from gateway.domain.job import Job, JobEvent
 from gateway.domain.parts import RetryPolicy
 from gateway.domain.ports import JobStore
@@ -139,9 +139,13 @@ async def a_house(
     support: dict[str, FeatureSupport] | None = None,
     *,
     store: JobStore | None = None,
+    node: str = "sole",
     **policy: Any,
 ) -> AsyncIterator[TestHouse]:
-    """A house whose store, executor and clock are the test's own; the store is opened and closed here."""
+    """A house whose store, executor and clock are the test's own; the store is opened and closed here.
+
+    `node`: its identity among those that share the store.
+    """
     store, clock = store or _a_store(), FakeClock()
     executor = ScriptedExecutor(support or {})
     await store.open()
@@ -155,6 +159,7 @@ async def a_house(
             vault=FileVault(tmp_path / "secret.key"),
             sealer=StoreSealer(sealing_key),
             catalogue=Catalogue(TYPES),
+            node=OwnNode(identity=node, name=node),
             policy=Policy(
                 **{"api_url": "http://127.0.0.1:8080", "soap_url": "http://127.0.0.1:8080/soap/v2/"} | policy
             ),

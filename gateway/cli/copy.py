@@ -30,7 +30,7 @@ def copy_command(to: str, **source: str) -> None:
     folder.lock()
     try:
         copying = with_driver("gateway.stores.sqlite_to_postgres")
-        counts = copying.copy_all(folder.database, folder.attachments, to)
+        counts = copying.copy_all(folder.database, folder.attachments, to, identity=folder.identity())
     except StoreError as error:
         raise Refusal(str(error)) from None
     finally:

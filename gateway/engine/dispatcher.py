@@ -122,15 +122,15 @@ class Dispatcher:
         number = self._house.node.number
         if self._held or not number:
             return []
-        held = tx.count_claimed()
         room = _BATCH
         if policy.max_running_jobs:
-            ours = tx.count_claimed(number) if self._house.store.shared else held
-            room = min(room, policy.max_running_jobs - sum(ours.values()))
+            room = min(room, policy.max_running_jobs - sum(tx.count_claimed(number).values()))
         if room <= 0:
             return []
         if not policy.max_running:
             return tx.queue(room)
+        # Of all nodes: they claim one after the other.
+        held = tx.count_claimed()
         chosen: list[str] = []
         full = {name for name, count in held.items() if count >= policy.max_running}
         while len(chosen) < room:

@@ -37,10 +37,19 @@ ORDER BY ordinal_position
 """
 
 
-def copy_all(database: Path, attachments: Path, address: str) -> dict[str, int]:
+_NODE = """
+INSERT INTO nodes (identity, name, lease_until)
+VALUES (:identity, :name, clock_timestamp() + interval '1 hour')
+RETURNING number
+"""
+"""Long enough to start a gateway with the data folder."""
+
+
+def copy_all(database: Path, attachments: Path, address: str, *, identity: str) -> dict[str, int]:
     """Copy a database file and a folder of attachments; how many rows of each table there were, and files.
 
-    No gateway may run on the source. Raises StoreError; then nothing was copied, unless it says otherwise.
+    `identity`: that of the data folder; what its gateway held is held by the next one with that folder. No
+    gateway may run on the source. Raises StoreError; then nothing was copied, unless it says otherwise.
     """
     steps = migrations(sqlite.SQL_FOLDER)
     file = SqliteFile(database)
@@ -59,7 +68,8 @@ def copy_all(database: Path, attachments: Path, address: str) -> dict[str, int]:
             target.run("BEGIN")
             _check_empty(target, connector.name)
             source.execute("BEGIN")
-            counts = {name: _copy_table(source, target, name) for name in TABLES}
+            number = target.execute(_NODE, {"identity": identity, "name": "copied"}).fetchone()[0]
+            counts = {name: _copy_table(source, target, name, node=number) for name in TABLES}
             counts["attachments"] = _copy_files(target, attachments)
             # The server would do it by itself, but not at once.
             target.run("ANALYZE")
@@ -82,13 +92,15 @@ def _check_empty(target: Connection, name: str) -> None:
             raise StoreError(f"database {name}: holds something already (in {table}); name an empty one")
 
 
-def _copy_table(source: sqlite3.Connection, target: Connection, name: str) -> int:
+def _copy_table(source: sqlite3.Connection, target: Connection, name: str, *, node: int) -> int:
     columns = target.execute(_COLUMNS, {"schema": SCHEMA, "name": name}).fetchall()
     names = ", ".join(f'"{column}"' for column, _, _ in columns)
     types = [data_type for _, data_type, _ in columns]
     count = 0
     with target.raw.cursor().copy(sql.SQL(f"COPY {name} ({names}) FROM STDIN")) as copy:
-        for row in source.execute(f"SELECT {names} FROM {name}"):
+        # Over SQLite there is but one node, which has no column.
+        found = names.replace('"node"', f"CASE WHEN claimed THEN {node} END")
+        for row in source.execute(f"SELECT {found} FROM {name}"):
             copy.write_row([_converted(value, type_) for value, type_ in zip(row, types, strict=True)])
             count += 1
     for column, _, is_identity in columns:

@@ -1,9 +1,10 @@
 -- 20 000 jobs from :noon on, one each millisecond, 20 000 results and log entries; each value of a column has a
 -- hundredth of them.
 SET search_path = jobs_gateway;
+INSERT INTO nodes (identity, name, lease_until) VALUES ('one', 'the one', now());
 INSERT INTO jobs (
     id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority,
-    status, version, finished_at, expires_at, event_count, wake_at, claimed, words, document
+    status, version, finished_at, expires_at, event_count, wake_at, claimed, node, words, document
 )
 SELECT
     'j' || n, 'acme', 'u' || n % 100, 's' || n % 100, 'T' || n % 100, 'c' || n % 100, :noon + n, 5,
@@ -12,7 +13,7 @@ SELECT
         ELSE 'FINISHED'
     END,
     1, CASE WHEN n % 200 NOT IN (1, 2, 3) THEN n END, CASE WHEN n % 200 = 4 THEN n END, 0,
-    CASE WHEN n % 200 = 1 THEN n END, n % 200 = 3, ' word' || n % 100 || ' x', '{}'
+    CASE WHEN n % 200 = 1 THEN n END, n % 200 = 3, CASE WHEN n % 200 = 3 THEN 1 END, ' word' || n % 100 || ' x', '{}'
 FROM generate_series(1, 20000) AS n;
 INSERT INTO jobs (
     id, organization_id, "user", created_at, priority, status, version, finished_at, event_count, claimed, words,

@@ -84,6 +84,11 @@ class Pair:
             WHERE datname = '{name_in(self.address)}' AND wait_event_type = 'Lock'"""
         return bool(self.stand.run(sql))
 
+    @property
+    def swapped(self) -> "Pair":
+        """The same, the other way round."""
+        return Pair(self.two, self.one, self.stand, self.address)
+
     async def record(self, job_id: str) -> JobRecord:
         return await self.one.record(job_id)
 
@@ -99,8 +104,10 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
         houses = [
-            await stack.enter_async_context(a_house(tmp_path, store=PostgresJobStore(database), **policy))
-            for _ in range(2)
+            await stack.enter_async_context(
+                a_house(tmp_path, store=PostgresJobStore(database), node=name, **policy)
+            )
+            for name in ("one", "two")
         ]
         yield Pair(*houses, postgres, database)
 
@@ -118,7 +125,7 @@ def ends(house: TestHouse, record: JobRecord) -> Work:
     """A unit of work that has an attempt end well."""
 
     def work(tx: JobWriter) -> None:
-        current = attempts.current(tx, record.attempt)
+        current = attempts.current(house.house, tx, record.attempt)
         assert current is not None
         ended = Ended(outcome_of_end(current, Exited(exit_code=0)), started=True)
         attempts.finish(house.house, tx, record.attempt, ended, NOON)
@@ -131,7 +138,7 @@ async def running(house: TestHouse, **members: Any) -> JobRecord:
     store = house.house.store
     job_id = await store.write(starts(house, **members))
     claimed = await store.write(lambda tx: attempts.claim(house.house, tx, job_id, NOON))
-    return await store.write(lambda tx: attempts.run(tx, claimed.attempt, "handle", NOON))
+    return await store.write(lambda tx: attempts.run(house.house, tx, claimed.attempt, "handle", NOON))
 
 
 async def test_of_two_changes_of_a_job_none_is_lost(pair: Pair) -> None:
@@ -141,7 +148,7 @@ async def test_of_two_changes_of_a_job_none_is_lost(pair: Pair) -> None:
         def work(tx: JobWriter) -> None:
             now = tx.job(record.job.id)
             assert now is not None
-            tx.save_job(replace(now, job=now.job.with_(version=now.job.version + 1, **members)))
+            tx.save_job(now.with_(job=now.job.with_(version=now.job.version + 1, **members)))
 
         return work
 
@@ -158,7 +165,7 @@ async def test_a_job_may_begin_to_depend_on_one_that_ends_at_the_same_moment(pai
 
     second = await running(pair.one)
     depends = starts(pair.one, job_dependencies=[{"job_id": second.job.id}])
-    dependent, ended = await pair.overlap(depends, ends(pair.two, second))
+    dependent, ended = await pair.overlap(depends, ends(pair.one, second))
     assert ended is None
     assert (await pair.record(dependent)).job.job_status is JobStatus.SCHEDULED
 
@@ -209,7 +216,7 @@ async def test_a_job_that_is_freed_by_two_at_once_is_scheduled(pair: Pair) -> No
     waits = await pair.stores[0].write(
         starts(pair.one, locks=locks, job_dependencies=[{"job_id": other.job.id}])
     )
-    outcomes = await pair.overlap(ends(pair.one, holder), ends(pair.two, other))
+    outcomes = await pair.overlap(ends(pair.one, holder), ends(pair.one, other))
     assert outcomes == (None, None)
     assert (await pair.record(waits)).job.job_status is JobStatus.SCHEDULED
 
@@ -317,7 +324,7 @@ async def test_a_run_that_waits_for_one_that_ends_at_the_same_moment_is_schedule
         if first_ends:
             _, following = await pair.overlap(ends(pair.one, claimed), run(pair.two))
         else:
-            following, _ = await pair.overlap(run(pair.one), ends(pair.two, claimed))
+            following, _ = await pair.swapped.overlap(run(pair.two), ends(pair.one, claimed))
         assert (await pair.record(following)).job.job_status is JobStatus.SCHEDULED
         await pair.stores[0].write(
             lambda tx, job_id=following: end_job(
@@ -395,7 +402,7 @@ async def test_of_the_last_place_of_an_organization_there_is_one(pair: Pair) -> 
     assert isinstance(outcomes[1], TooManyRequests)
 
 
-@pytest.mark.parametrize("policy", [{"max_running_jobs": 3}])
+@pytest.mark.parametrize("policy", [{"max_running": 3}])
 async def test_two_who_claim_at_once_claim_no_more_than_there_is_room_for(pair: Pair) -> None:
     for _ in range(5):
         await inserted(pair.stores[0])
@@ -403,11 +410,31 @@ async def test_two_who_claim_at_once_claim_no_more_than_there_is_room_for(pair: 
     assert len({record.job.id for record in (*first, *second)}) == len(first) + len(second) == 3
 
 
+@pytest.mark.parametrize("policy", [{"max_running_jobs": 3}])
+async def test_nodes_claim_side_by_side_and_never_the_same(pair: Pair) -> None:
+    ids = [(await inserted(pair.stores[0])).job.id for _ in range(5)]
+    first, go = threading.Event(), threading.Event()
+
+    def claims(tx: JobWriter) -> list[JobRecord]:
+        found = pair.one.engine.dispatcher.claim(tx)
+        first.set()
+        assert go.wait(30)
+        return found
+
+    ones = asyncio.ensure_future(pair.stores[0].write(claims))
+    assert await asyncio.to_thread(first.wait, 30)
+    # The other node is not held up by what is not committed yet.
+    twos = await asyncio.wait_for(pair.stores[1].write(pair.two.engine.dispatcher.claim), 30)
+    go.set()
+    claimed = [record.job.id for record in (*await ones, *twos)]
+    assert (len(twos), sorted(claimed)) == (2, sorted(ids))
+
+
 async def test_what_is_stopped_while_it_ends_stays_ended(pair: Pair) -> None:
     record = await running(pair.one)
 
     def stop(tx: JobWriter) -> None:
-        for held in tx.claimed():
+        for held in tx.claimed(pair.one.house.node.number):
             request_end(pair.two.house, tx, held, JobCancellation(reason="stops"), cause=ENGINE, now=NOON)
 
     assert await pair.overlap(ends(pair.one, record), stop) == (None, None)
@@ -428,7 +455,7 @@ async def test_a_job_of_the_queue_that_another_looks_at_is_claimed_when_it_does_
         for job_id in found:
             now = tx.job(job_id)
             assert now is not None
-            tx.save_job(now.with_(claimed=True))
+            tx.save_job(now.with_(claimed=True, node=pair.two.house.node.number))
         return found
 
     pair.stores[1].follow_up(lambda change: change.status is JobStatus.SCHEDULED, claim, claimed.put_nowait)

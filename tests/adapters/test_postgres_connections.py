@@ -186,12 +186,16 @@ async def test_a_gateway_hears_what_another_changes_and_its_own_once(store: JobS
         other.listen_to_schedules(heard.put_nowait)
         store.listen(own.append)
         record = await inserted(store)
-        assert await asyncio.wait_for(heard.get(), 30) == Change(record.job.id, 1, JobStatus.SCHEDULED)
+        assert await asyncio.wait_for(heard.get(), 30) == Change(
+            record.job.id, 1, JobStatus.SCHEDULED, elsewhere=True
+        )
         schedule = a_schedule()
         await store.write(lambda tx: tx.schedules.insert(schedule, {}))
         assert await asyncio.wait_for(heard.get(), 30) == ScheduleChange(schedule.id)
         await store.write(lambda tx: tx.delete_job(record.job.id))
-        assert await asyncio.wait_for(heard.get(), 30) == Change(record.job.id, 0, JobStatus.SCHEDULED)
+        assert await asyncio.wait_for(heard.get(), 30) == Change(
+            record.job.id, 0, JobStatus.SCHEDULED, elsewhere=True
+        )
         assert heard.empty()
     assert own == [
         Change(record.job.id, 1, JobStatus.SCHEDULED),
