@@ -140,6 +140,7 @@ async def a_house(
     *,
     store: JobStore | None = None,
     node: str = "sole",
+    executor: ScriptedExecutor | None = None,
     **policy: Any,
 ) -> AsyncIterator[TestHouse]:
     """A house whose store, executor and clock are the test's own; the store is opened and closed here.
@@ -147,7 +148,7 @@ async def a_house(
     `node`: its identity among those that share the store.
     """
     store, clock = store or _a_store(), FakeClock()
-    executor = ScriptedExecutor(support or {})
+    executor = executor or ScriptedExecutor(support or {})
     await store.open()
     try:
         sealing_key = await store.write(lambda tx: tx.setting("sealing_key", lambda: b"s" * 32))

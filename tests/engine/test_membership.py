@@ -1,0 +1,183 @@
+"""Nodes that share a database: who holds what, and what becomes of it when a node is lost."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.executor import AttemptKey, Exited
+from gateway.domain.words import JobStatus
+from gateway.executors.scripted import ScriptedExecutor
+from gateway.stores.postgres import PostgresJobStore
+from tests.house import TestHouse, a_house
+from tests.pg_stand import PgStand
+
+S = JobStatus
+Two = tuple[TestHouse, TestHouse]
+
+
+class Local(ScriptedExecutor):
+    """Only its own node reaches what it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reachable_from_anywhere = False
+        self.leases: list[float] = []
+        self.abandoned = 0
+
+    def lease(self, seconds: float) -> None:
+        self.leases.append(seconds)
+
+    async def abandon(self) -> None:
+        self.abandoned += 1
+
+
+@pytest.fixture
+async def local(postgres: PgStand, tmp_path: Path) -> AsyncIterator[Two]:
+    """Two nodes, each with an executor of its own."""
+    address = postgres.database()
+    async with AsyncExitStack() as stack:
+        stack.callback(postgres.drop, address)
+        houses = [
+            await stack.enter_async_context(
+                a_house(tmp_path, store=PostgresJobStore(address), node=name, executor=Local())
+            )
+            for name in ("one", "two")
+        ]
+        yield houses[0], houses[1]
+
+
+@pytest.fixture
+async def joint(postgres: PgStand, tmp_path: Path) -> AsyncIterator[Two]:
+    """Two nodes with one engine that both reach."""
+    address, executor = postgres.database(), ScriptedExecutor()
+    async with AsyncExitStack() as stack:
+        stack.callback(postgres.drop, address)
+        houses = [
+            await stack.enter_async_context(
+                a_house(tmp_path, store=PostgresJobStore(address), node=name, executor=executor)
+            )
+            for name in ("one", "two")
+        ]
+        yield houses[0], houses[1]
+
+
+async def lapse(house: TestHouse) -> None:
+    """The lease of the node is over, which it does not know."""
+    number = house.house.node.number
+    assert await house.house.store.write(lambda tx: tx.nodes.renew(number, lease_seconds=-1))
+
+
+async def belongs(house: TestHouse) -> None:
+    """Its turn to look after the nodes."""
+    await house.engine.membership.tick()
+
+
+async def test_a_job_that_only_the_lost_node_reached_died_with_it(local: Two) -> None:
+    one, two = local
+    job = await one.start()
+    await one.tick()
+    assert (await one.job(job.id)).job_status is S.RUNNING
+    await belongs(two)
+    assert (await two.job(job.id)).job_status is S.RUNNING
+    await lapse(one)
+    await belongs(two)
+    died = await two.job(job.id)
+    assert (died.job_status, died.message) == (S.DIED, "its node one was lost")
+
+
+async def test_its_next_attempt_runs_on_another_node(local: Two) -> None:
+    one, two = local
+    job = await one.start(retryPolicy={"maxAttempts": 2, "backoffSeconds": 0})
+    await one.tick()
+    await lapse(one)
+    await belongs(two)
+    two.engine.dispatcher.look()
+    await two.tick()
+    running = await two.record(job.id)
+    assert (running.job.job_status, running.job.attempt) == (S.RUNNING, 2)
+    assert running.node == two.house.node.number
+    assert [launch.key for launch in two.executor.started] == [AttemptKey(job.id, 2)]
+
+
+async def test_what_all_nodes_reach_goes_on_and_is_started_once(joint: Two) -> None:
+    one, two = joint
+    job = await one.start()
+    await one.tick()
+    await lapse(one)
+    await belongs(two)
+    assert (await two.job(job.id)).job_status is S.RUNNING
+    ended = await two.end(job.id, Exited(exit_code=0))
+    assert (ended.job_status, ended.attempt) == (S.FINISHED, 1)
+    assert len(one.executor.started) == 1
+
+
+async def test_what_a_lost_node_still_writes_of_its_jobs_is_refused(joint: Two) -> None:
+    one, two = joint
+    job = await one.start()
+    await one.tick()
+    key = await one.key(job.id)
+    await lapse(one)
+    await belongs(two)
+    before = await two.record(job.id)
+    # The lost node sees the end first, and does not know that it is lost.
+    one.executor.show(key, Exited(exit_code=3))
+    one.engine.monitor.ended(key)
+    await one.engine.monitor.tick()
+    assert await two.record(job.id) == before
+    two.engine.monitor.ended(key)
+    await two.engine.monitor.tick()
+    assert (await two.job(job.id)).exit_code == 3
+
+
+async def test_a_node_that_has_lost_its_lease_lets_go_and_comes_back_under_a_new_number(local: Two) -> None:
+    one, two = local
+    await one.start()
+    await one.tick()
+    before = one.house.node.number
+    await lapse(one)
+    await belongs(two)
+    await belongs(one)
+    assert one.house.node.number == 0
+    assert isinstance(one.executor, Local)
+    assert one.executor.abandoned == 1
+    waiting = await one.start()
+    one.engine.dispatcher.look()
+    await one.tick()
+    assert (await one.job(waiting.id)).job_status is S.SCHEDULED
+    await belongs(one)
+    assert one.house.node.number > before
+    one.engine.dispatcher.look()
+    await one.tick()
+    assert (await one.job(waiting.id)).job_status is S.RUNNING
+
+
+async def test_a_node_gives_up_when_it_could_not_renew_for_three_quarters_of_its_lease(local: Two) -> None:
+    one, _ = local
+    await belongs(one)
+    assert isinstance(one.executor, Local)
+    assert one.executor.leases[-1] == pytest.approx(0.75 * 30, abs=1)
+    one.clock.advance(0.75 * 30)
+    await belongs(one)
+    assert (one.house.node.number, one.executor.abandoned) == (0, 1)
+
+
+async def test_what_was_claimed_and_maybe_started_is_not_run_again_as_the_same_attempt(local: Two) -> None:
+    one, two = local
+    job = await one.start()
+    claimed = await one.house.store.write(one.engine.dispatcher.claim)
+    assert [record.job.id for record in claimed] == [job.id]
+    await lapse(one)
+    await belongs(two)
+    assert (await two.job(job.id)).job_status is S.DIED
+    assert two.executor.started == []
+
+
+async def test_a_node_that_leaves_hands_over_at_once_what_others_reach(joint: Two) -> None:
+    one, two = joint
+    job = await one.start()
+    await one.tick()
+    await one.engine.membership.leave()
+    await belongs(two)
+    assert (await two.record(job.id)).node == two.house.node.number
