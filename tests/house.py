@@ -161,6 +161,7 @@ async def a_house(
             sealer=StoreSealer(sealing_key),
             catalogue=Catalogue(TYPES),
             node=OwnNode(identity=node, name=node),
+            exchange=store.exchange if isinstance(store, PostgresJobStore) else None,
             policy=Policy(
                 **{"api_url": "http://127.0.0.1:8080", "soap_url": "http://127.0.0.1:8080/soap/v2/"} | policy
             ),

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 
 from gateway.domain.attachment_files import AttachmentFiles
 from gateway.domain.catalogue import Catalogue
@@ -78,21 +79,35 @@ class Changes:
 
 
 class Heartbeats:
-    """When each running job was last heard of, on the monotonic clock."""
+    """When each job that is watched here was last heard of, on the monotonic clock."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
+        self.pass_on: Callable[[str], None] | None = None
+        """Tells the other nodes, of which one may watch the job; None where there are none."""
+
+    def watch(self, job_id: str) -> None:
+        """The job is watched here: nothing was heard of it yet."""
+        self._last[job_id] = -inf
 
     def beat(self, job_id: str, at: float) -> None:
-        """The job was heard of."""
-        self._last[job_id] = at
+        """The job was heard of, here."""
+        if job_id in self._last:
+            self._last[job_id] = at
+        elif self.pass_on is not None:
+            self.pass_on(job_id)
 
-    def last(self, job_id: str) -> float | None:
-        """When the job was last heard of; None when it was not."""
-        return self._last.get(job_id)
+    def heard(self, job_id: str, at: float) -> None:
+        """The job was heard of by another node."""
+        if job_id in self._last:
+            self._last[job_id] = at
+
+    def last(self, job_id: str) -> float:
+        """When the job was last heard of, long ago if it never was."""
+        return self._last.get(job_id, -inf)
 
     def drop(self, job_id: str) -> None:
-        """The attempt is over."""
+        """The attempt is over, or watched elsewhere."""
         self._last.pop(job_id, None)
 
 

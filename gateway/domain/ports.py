@@ -265,6 +265,12 @@ class Exchange(Protocol):
     def answer(self, answerer: Callable[[bytes], Awaitable[bytes | None]]) -> None:
         """Have others' questions answered, on the event loop."""
 
+    def tell_heartbeat(self, job_id: str) -> None:
+        """Tell the others within a second that a job was heard of, once for many times. It may get lost."""
+
+    def hear_heartbeats(self, listener: Callable[[str], Any]) -> None:
+        """Have a function called on the event loop with each job that others have heard of."""
+
 
 class Clock(Protocol):
     """Tells the time."""

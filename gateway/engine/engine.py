@@ -1,5 +1,7 @@
 """All loops together: what wakes which, and how the engine starts and stops."""
 
+import asyncio
+import logging
 from contextlib import suppress
 from functools import partial
 
@@ -19,12 +21,15 @@ from gateway.engine.pruner import Pruner
 from gateway.engine.rescuer import Rescuer
 from gateway.engine.scheduler import Scheduler
 
+_log = logging.getLogger("gateway.engine")
+
 
 class Engine:
     """Moves jobs from start() to stop()."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._clearing: set[asyncio.Future[None]] = set()
         self.monitor = Monitor(house)
         self.dispatcher = Dispatcher(house, follow=self._follow)
         self.promoter = Promoter(house)
@@ -52,8 +57,10 @@ class Engine:
         self._house.store.listen(self._changed)
         self._house.store.listen_to_schedules(lambda _change: self._scheduling.wake())
         self._house.store.listen_to_gaps(self._missed)
-        if self._house.exchange is not None:
-            self._house.exchange.answer(partial(answer_for_output, self._house))
+        if (exchange := self._house.exchange) is not None:
+            exchange.answer(partial(answer_for_output, self._house))
+            exchange.hear_heartbeats(self._heard)
+            self._house.heartbeats.pass_on = exchange.tell_heartbeat
         await self._house.executor.open(self._ended)
         await self._house.attachments.open()
 
@@ -119,12 +126,29 @@ class Engine:
         if self.dispatcher.take(claimed):
             self._dispatching.wake()
 
+    def _heard(self, job_id: str) -> None:
+        self._house.heartbeats.heard(job_id, self._house.clock.monotonic())
+
     def _changed(self, change: Change) -> None:
         self._house.changes.tell(change)
         if self.monitor.changed(change):
             self._watching.wake()
         if change.status is JobStatus.WAITING:
             self._promoting.wake()
+        if change.elsewhere and not change.version:
+            self._clear_away(change.job_id)
         if change.elsewhere and self.dispatcher.due(change):
             self.dispatcher.look()
             self._dispatching.wake()
+
+    def _clear_away(self, job_id: str) -> None:
+        """Another gateway has deleted a job: remove what is kept of it here."""
+        if self._house.executor.keeps(job_id):
+            task = asyncio.ensure_future(self._house.executor.remove(job_id))
+            self._clearing.add(task)
+            task.add_done_callback(self._cleared)
+
+    def _cleared(self, task: "asyncio.Future[None]") -> None:
+        self._clearing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("what is kept of a deleted job could not be removed", exc_info=error)

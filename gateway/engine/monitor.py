@@ -47,7 +47,7 @@ class Monitor:
     def follow(self, record: JobRecord) -> None:
         """Watch an attempt from now on. Deadlines count from `startedAt`, also after a restart."""
         job = record.job
-        self._house.heartbeats.drop(job.id)
+        self._house.heartbeats.watch(job.id)
         self._watches[job.id] = _Watch(
             key=record.attempt,
             handle=record.handle or "",
@@ -120,8 +120,8 @@ class Monitor:
 
     def _silent_at(self, watch: _Watch) -> float:
         """When the silence has lasted too long."""
-        heard = self._house.heartbeats.last(watch.key.job_id) or watch.heard_at
-        return max(heard, watch.heard_at) + (watch.heartbeat_seconds or 0)
+        heard = max(self._house.heartbeats.last(watch.key.job_id), watch.heard_at)
+        return heard + (watch.heartbeat_seconds or 0)
 
     async def _check(self, watch: _Watch) -> None:
         house, key = self._house, watch.key

@@ -1,6 +1,7 @@
 """Nodes that share a database: who holds what, and what becomes of it when a node is lost."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -181,3 +182,35 @@ async def test_a_node_that_leaves_hands_over_at_once_what_others_reach(joint: Tw
     await one.engine.membership.leave()
     await belongs(two)
     assert (await two.record(job.id)).node == two.house.node.number
+
+
+async def test_a_job_that_calls_another_gateway_is_heard_of_where_it_is_watched(
+    local: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.stores.postgres_exchange.GATHER_SECONDS", 0.0)
+    one, two = local
+    job = await one.start(heartbeatTimeoutSeconds=10)
+    await one.tick()
+    token = one.executor.started[0].environment["JOB_TOKEN"]
+    one.clock.advance(9)
+    await two.call("getJob", secret=token, jobId=job.id)
+    await until(lambda: one.house.heartbeats.last(job.id) == one.clock.monotonic())
+    one.clock.advance(9)
+    await one.tick()
+    assert (await one.job(job.id)).job_status is S.RUNNING
+
+
+async def test_what_a_node_keeps_of_a_job_goes_when_another_gateway_deletes_it(local: Two) -> None:
+    one, two = local
+    job = await one.start()
+    await one.tick()
+    await one.end(job.id, Exited(exit_code=0))
+    await two.call("deleteJob", jobId=job.id)
+    await until(lambda: job.id in one.executor.removed)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for news from the other node."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,12 @@ class OneOther:
 
     def answer(self, answerer: Callable[[bytes], Awaitable[bytes | None]]) -> None:
         raise AssertionError("nobody asks here")
+
+    def tell_heartbeat(self, job_id: str) -> None:
+        raise AssertionError("nothing runs here")
+
+    def hear_heartbeats(self, listener: Callable[[str], Any]) -> None:
+        raise AssertionError("nothing runs here")
 
 
 async def test_a_node_that_keeps_the_output_is_asked_for_it(tmp_path: Path) -> None:
