@@ -17,6 +17,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
+from gateway.executors import docker_warden
 from gateway.executors.docker_container import INSTANCE, JOB, Rules, key_of, name_of
 from gateway.executors.docker_ending import copy_log, find_end
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineTooOld, EngineUnreachable
@@ -41,8 +43,8 @@ from gateway.executors.docker_log import LogCopy
 from gateway.executors.docker_news import News
 from gateway.executors.docker_starter import Starter
 from gateway.executors.docker_support import SUPPORT, support_of
-from gateway.executors.docker_warden import Warden, end_all
 from gateway.executors.kept_output import KeptFolder
+from gateway.executors.warden import Warden, end_all
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class DockerExecutor:
         self._ended = ended
         self._kept.open()
         self._instance = self._instance or self._own_instance()
-        self._warden = Warden(self._kept.path, self._engine.socket_path, self._label)
+        self._warden = Warden(self._kept.path, docker_warden.__name__, self._engine.socket_path, self._label)
         self._starter = Starter(
             self._engine,
             kept=self._kept,
@@ -197,7 +199,9 @@ class DockerExecutor:
             followed.forget()
         self._followed.clear()
         if self._engine.is_local:
-            await asyncio.to_thread(end_all, self._engine.socket_path, self._label)
+            await asyncio.to_thread(
+                end_all, partial(docker_warden.kill_all, self._engine.socket_path, self._label)
+            )
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's containers and files; containers as soon as the engine answers."""

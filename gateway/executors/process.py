@@ -38,7 +38,7 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import OutputChannel
-from gateway.executors import process_cgroup
+from gateway.executors import process_cgroup, process_warden
 from gateway.executors.process_folder import AttemptFolder, delete_tree
 from gateway.executors.process_followed import Followed
 from gateway.executors.process_launch import JobUser, Launcher
@@ -47,7 +47,7 @@ from gateway.executors.process_session import Waiter, boot_id
 from gateway.executors.process_stop import Stop
 from gateway.executors.process_support import SUPPORT
 from gateway.executors.process_sweeper import Sweeper
-from gateway.executors.process_warden import Warden, end_all
+from gateway.executors.warden import Warden, end_all
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class ProcessExecutor:
         """Ends that were seen and not yet asked for."""
         self._tick_timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._warden = Warden(self._folder)
+        self._warden = Warden(self._folder, process_warden.__name__)
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Make the folder. Raises PermissionError if JOB_USER could not reach it."""
@@ -197,7 +197,7 @@ class ProcessExecutor:
         for key in list(self._followed):
             self._let_go(key)
         self._over.clear()
-        await asyncio.to_thread(end_all, self._folder)
+        await asyncio.to_thread(end_all, partial(process_warden.kill_all, self._folder))
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder."""

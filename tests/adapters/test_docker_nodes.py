@@ -15,8 +15,9 @@ from tests.docker_stand import DockerStand
 HALTED = """
 import os, sys, signal
 from pathlib import Path
-from gateway.executors.docker_warden import Warden
-Warden(Path(sys.argv[1]), sys.argv[2], sys.argv[3]).renew(0.2)
+from gateway.executors.warden import Warden
+folder, socket, label = sys.argv[1:]
+Warden(Path(folder), "gateway.executors.docker_warden", socket, label).renew(0.2)
 print("renewed", flush=True)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
@@ -54,6 +55,7 @@ async def test_a_lease_that_is_renewed_harms_nothing_and_what_is_abandoned_is_ki
     async with gateway(docker, tmp_path, keep_seconds=600) as opened:
         await opened.executor.start(launched)
         opened.executor.lease(600)
+        await until(lambda: wardens(tmp_path), "a warden")
         (warden,) = wardens(tmp_path)
         opened.executor.lease(600)
         assert wardens(tmp_path) == [warden]
