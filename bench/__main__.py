@@ -15,7 +15,18 @@ from bench import cores
 from bench.figures import Figure
 from bench.machine import facts
 from bench.report import Report
-from bench.rows import compressing, connections, filters, holding, memory, reading, starting, writing
+from bench.rows import (
+    compressing,
+    connections,
+    databases,
+    filters,
+    holding,
+    memory,
+    nodes,
+    reading,
+    starting,
+    writing,
+)
 from bench.stand import Effort, Stand
 
 _FULL = Effort(rounds=41, seconds=0.12, large=1_000_000)
@@ -48,6 +59,9 @@ ROWS = (
     Row("hold", holding.large_replies),
     Row("prune", holding.pruning),
     Row("gzip", compressing.compressed),
+    Row("nodes", nodes.many_short_jobs),
+    Row("across", nodes.start_to_running),
+    Row("pglist", databases.lists),
 )
 """The numbered ones are those of the goals; the others are ours."""
 

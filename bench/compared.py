@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.database import Database
 from bench.figures import Figure, Goal, in_turn
 from bench.load import Load, load
 from bench.process import Server
@@ -16,6 +17,14 @@ class Side:
 
     server: Server
     requests: Sequence[bytes]
+    database: Database | None = None
+    """What the server asks in its turn, unless it has its own in it."""
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time that it has used so far."""
+        asked = self.database.processor_seconds if self.database else 0.0
+        return self.server.processor_seconds + asked
 
 
 def compared(
@@ -37,9 +46,9 @@ def compared(
     caller: list[float] = []
 
     def measure(number: int, side: Side) -> float:
-        before = side.server.processor_seconds
+        before = side.processor_seconds
         measured = load(side.server.port, side.requests, seconds=effort.seconds, connections=connections)
-        used[number].append((side.server.processor_seconds - before) / measured.count)
+        used[number].append((side.processor_seconds - before) / measured.count)
         caller.append(_share(measured))
         return measured.each
 

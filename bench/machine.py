@@ -9,10 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import cores
+from bench import cores, database
 from bench.stand import Effort
 
-_LIBRARIES = "spyne lxml starlette uvicorn uvloop httptools pydantic fastapi a2wsgi".split()
+_LIBRARIES = (
+    "spyne lxml starlette uvicorn uvloop httptools pydantic fastapi a2wsgi psycopg procrastinate".split()
+)
 
 
 def facts(effort: Effort) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def facts(effort: Effort) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "postgresql": database.version(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "rounds": effort.rounds,
         "quick": effort.quick,

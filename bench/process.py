@@ -1,4 +1,4 @@
-"""A server as a process: started on the servers' core, asked whether it is ready, stopped by its id."""
+"""Servers as processes: started on the servers' core, asked whether they are ready, stopped by their id."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import cores
@@ -17,12 +18,13 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-class Server:
-    """A running server."""
+class Process:
+    """A process that serves others."""
 
-    def __init__(self, arguments: list[str], *, port: int, log: Path, environment: dict[str, str]) -> None:
-        """Start `python` with the arguments and wait until it takes connections. Raises RuntimeError."""
-        self.port = port
+    def __init__(
+        self, arguments: list[str], *, log: Path, environment: dict[str, str], ready: Callable[[], bool]
+    ) -> None:
+        """Start `python` with the arguments and wait until it is ready. Raises RuntimeError."""
         self._log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -34,7 +36,7 @@ class Server:
                 # Its jobs are its children's children: they stay on its core, too.
                 preexec_fn=lambda: cores.keep_to(cores.SERVERS),  # noqa: PLW1509 - no threads here
             )
-        self._await()
+        self._await(ready)
 
     @property
     def pid(self) -> int:
@@ -71,18 +73,22 @@ class Server:
         assert found is not None, name
         return int(found[1])
 
-    def _await(self) -> None:
+    def _await(self, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                socket.create_connection((HOST, self.port), 1).close()
-                return
-            except OSError:
-                pass
+        while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"a server did not start: {self._log.read_text()[-2000:]}")
             time.sleep(0.05)
+
+
+class Server(Process):
+    """A process that takes connections."""
+
+    def __init__(self, arguments: list[str], *, port: int, log: Path, environment: dict[str, str]) -> None:
+        """Start `python` with the arguments and wait until it takes connections. Raises RuntimeError."""
+        self.port = port
+        super().__init__(arguments, log=log, environment=environment, ready=lambda: _listens(port))
 
 
 def free_port() -> int:
@@ -91,6 +97,14 @@ def free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _environment() -> dict[str, str]:

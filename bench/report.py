@@ -68,8 +68,9 @@ class Report:
         facts = self._facts
         lines = [
             f"{facts['cores']} cores of {facts['processor']}, {facts['memory_gib']} GiB, Linux "
-            f"{facts['kernel']}, Python {facts['python']}, SQLite {facts['sqlite']}. *Load* is how many "
-            "programs wanted a core when the row began: more than one or two were not ours.",
+            f"{facts['kernel']}, Python {facts['python']}, SQLite {facts['sqlite']}, PostgreSQL "
+            f"{facts['postgresql']}. *Load* is how many programs wanted a core when the row began: more than "
+            "one or two were not ours.",
             "",
             "| row | what | median | quartiles | goal | outcome | load | beside it |",
             "|---|---|---|---|---|---|---|---|",

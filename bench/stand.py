@@ -18,6 +18,12 @@ T = TypeVar("T")
 RIVALS = ("constant", "starlette_models", "fastapi_models", "plain_spyne")
 SMALL = 10_000
 """Jobs in the store that is not large."""
+GATEWAY_SETTINGS = {
+    # A line per call is for operators; no rival writes one.
+    "GATEWAY_LOG_LEVEL": "warning",
+    # Who runs the bench.
+    "GATEWAY_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name,
+}
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,7 @@ class Stand:
             ["-m", "gateway", "serve", "--port", str(port), "--data", str(data)],
             port=port,
             log=self.folder / "gateway.log",
-            # A line per call is for operators; no rival writes one.
-            environment={"GATEWAY_LOG_LEVEL": "warning", "GATEWAY_JOB_USER": _user(), **settings},
+            environment=GATEWAY_SETTINGS | settings,
         )
 
     def _rival(self, name: str) -> Server:
@@ -116,8 +121,3 @@ class Stand:
         )
         self._stack.callback(server.stop)
         return server
-
-
-def _user() -> str:
-    """Whom jobs run as: who runs the bench."""
-    return pwd.getpwuid(os.geteuid()).pw_name

@@ -22,17 +22,19 @@ from bench.stand import Stand
 
 _STAMP = ["date", "+%s.%N"]
 """A command that writes when it began."""
-_NO_OP = ["true"]
-_CONCURRENCY = 8
+NO_OP = ["true"]
+CONCURRENCY = 8
+"""How many jobs run at a time on one worker."""
 _CALLERS = 16
 _NOT_FINAL = get("/v2/jobs?limit=1&jobStatus=PERSISTED,WAITING,SCHEDULED,RUNNING,UNKNOWN")
 _LOOK_SECONDS = 0.02
-_IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.02
+"""The pause between one job and the next, so that each starts on an idle gateway."""
 
 
 def no_op() -> bytes:
     """A startJob of a job that does nothing."""
-    return _start(_NO_OP)
+    return _start(NO_OP)
 
 
 def start_to_running(stand: Stand) -> Iterator[Figure]:
@@ -48,16 +50,17 @@ def start_to_running(stand: Stand) -> Iterator[Figure]:
             running, command = _started(server, each)
             told.append(running)
             begun.append(command)
-            bare.append(bare_loop(stand, each, 1, _STAMP, pause=_IDLE_SECONDS))
+            bare.append(bare_loop(stand, each, 1, _STAMP, pause=IDLE_SECONDS))
     syncs = syncs_per_second(stand.folder / "synced", effort.seconds)
     for share, name, goal in ((0.5, "p50", 5), (0.99, "p99", 20)):
-        ours, theirs = _ms(told, share), _ms([one["starts"] for one in bare], share)
+        ours, theirs = milliseconds(told, share), milliseconds([one["starts"] for one in bare], share)
         by_round = [
-            _ms([one], share) - _ms([other["starts"]], share) for one, other in zip(told, bare, strict=True)
+            milliseconds([one], share) - milliseconds([other["starts"]], share)
+            for one, other in zip(told, bare, strict=True)
         ]
         note = f"{ours:.1f} : {theirs:.1f} ms; one sync of the disk takes {1000 / syncs:.1f} ms"
         if share == 0.5:
-            to_command = _ms(begun, share) - _ms([one["begun"] for one in bare], share)
+            to_command = milliseconds(begun, share) - milliseconds([one["begun"] for one in bare], share)
             note += f"; until the command itself begins {to_command:.1f} ms more"
         yield Figure(
             f"startJob to RUNNING, {name}, over a bare loop's",
@@ -74,18 +77,18 @@ def many_short_jobs(stand: Stand) -> Iterator[Figure]:
     effort = stand.effort
     count = effort.some(2000, 200)
     threads: list[int] = []
-    with stand.new_gateway(GATEWAY_MAX_RUNNING_JOBS=str(_CONCURRENCY)) as server:
+    with stand.new_gateway(GATEWAY_MAX_RUNNING_JOBS=str(CONCURRENCY)) as server:
         idle = server.threads
         ratio, ours, theirs = in_turn(
             lambda: _run_all(server, count, threads),
-            lambda: float(bare_loop(stand, count, _CONCURRENCY, _NO_OP)["seconds"]),
+            lambda: float(bare_loop(stand, count, CONCURRENCY, NO_OP)["seconds"]),
             rounds=min(effort.rounds, 5),
         )
     yield Figure(
         f"{count} no-op jobs, start to FINISHED : from a bare loop",
         ratio,
         at_most(2),
-        note=f"{count / ours:.0f}/s : {count / theirs:.0f}/s, {_CONCURRENCY} at a time; "
+        note=f"{count / ours:.0f}/s : {count / theirs:.0f}/s, {CONCURRENCY} at a time; "
         f"threads {idle} idle, {max(threads)} at most",
         proof=not effort.quick,
     )
@@ -122,18 +125,25 @@ def _started(server: Server, count: int) -> tuple[list[float], list[float]]:
     start = _start(_STAMP)
     with Line(server.port) as line:
         for _ in range(count):
-            asked, asked_at = time.perf_counter(), time.time()
-            job = json.loads(line.ask(start).body)
-            path = f"/v2/jobs/{job['id']}"
-            while job["jobStatus"] in ("PERSISTED", "SCHEDULED"):
-                wait = get(f"{path}/wait?timeoutSeconds=10&version={job['version']}")
-                job = json.loads(line.ask(wait).body)
-            running.append(time.perf_counter() - asked)
-            job = json.loads(line.ask(get(f"{path}/wait?timeoutSeconds=10")).body)
-            assert job["jobStatus"] == "FINISHED", job
+            asked_at = time.time()
+            seconds, path = run_one(line, start)
+            running.append(seconds)
             begun.append(float(json.loads(line.ask(get(f"{path}/output")).body)["content"]) - asked_at)
-            time.sleep(_IDLE_SECONDS)
+            time.sleep(IDLE_SECONDS)
     return running, begun
+
+
+def run_one(line: Line, start: bytes) -> tuple[float, str]:
+    """Start a job and wait for its end: seconds until the caller was told of RUNNING, and the job's path."""
+    asked = time.perf_counter()
+    job = json.loads(line.ask(start).body)
+    path = f"/v2/jobs/{job['id']}"
+    while job["jobStatus"] in ("PERSISTED", "SCHEDULED"):
+        job = json.loads(line.ask(get(f"{path}/wait?timeoutSeconds=10&version={job['version']}")).body)
+    seconds = time.perf_counter() - asked
+    job = json.loads(line.ask(get(f"{path}/wait?timeoutSeconds=10")).body)
+    assert job["jobStatus"] == "FINISHED", job
+    return seconds, path
 
 
 def _run_all(server: Server, count: int, threads: list[int]) -> float:
@@ -153,6 +163,7 @@ def _start(command: list[str]) -> bytes:
     return send("/v2/jobs", json.dumps({"dockerImageUrl": "none", "commands": command}).encode())
 
 
-def _ms(rounds: list[list[float]], share: float) -> float:
+def milliseconds(rounds: list[list[float]], share: float) -> float:
+    """The quantile of all values, which are seconds."""
     values = [value for one in rounds for value in one]
     return 1000 * (statistics.median(values) if share == 0.5 else quantile(values, share))
