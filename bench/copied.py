@@ -47,8 +47,8 @@ ORDER BY indexrelid
 
 
 def copied(total: int) -> Path:
-    """A folder with the DATA of a server, stopped, whose database NAME holds what the filled store does, and the
-    SECRET_KEY for it.
+    """A folder with the DATA of a server, stopped, and the SECRET_KEY for its database NAME, which holds what
+    the filled store does.
     """
     source = filled(total)
     folder = CACHE / f"postgres-{total}"
