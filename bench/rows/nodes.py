@@ -22,7 +22,6 @@ from bench.servers.procrastinate_queue import open_queue, prepare
 from bench.stand import Stand
 
 _CALLERS = 8
-_MOST_WORKERS = 3
 _LOOK_SECONDS = 0.02
 _GOALS = {0.5: 10, 0.99: 100}
 """Milliseconds of one digit; of two for the slowest."""
@@ -92,19 +91,18 @@ def many_short_jobs(stand: Stand) -> Iterator[Figure]:
             "SELECT count(*) FROM jobs_gateway.jobs WHERE status = 'FINISHED'",
             [answering],
         )
-        for number in range(1, _MOST_WORKERS + 1):
+        for number in range(1, stand.effort.some(3, 1) + 1):
             working = worker(stand, database, ours.name, number, at_a_time=CONCURRENCY, door=answering)
             ours.processes.append(stack.enter_context(working))
             other = rival_worker(stand, database, theirs.name, number, at_a_time=CONCURRENCY)
             theirs.processes.append(stack.enter_context(other))
-            if not stand.effort.quick or number == _MOST_WORKERS:
-                yield _rates(stand, ours, theirs, number)
+            yield _rates(stand, ours, theirs, number)
 
 
 def start_to_running(stand: Stand) -> Iterator[Figure]:
     """From startJob at one gateway until a caller there is told that the job runs on another one."""
     effort = stand.effort
-    each, rounds = effort.some(100, 20), min(effort.rounds, 5)
+    each, rounds = effort.some(100, 10), min(effort.rounds, 5)
     across: list[list[float]] = []
     alone: list[list[float]] = []
     with running() as database, ExitStack() as stack:
