@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -48,15 +48,16 @@ _DEFAULTS: dict[str, Any] = {
 _SETTINGS = f"""
 SET search_path = {SCHEMA};
 SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
-SET plan_cache_mode = force_custom_plan;
+SET plan_cache_mode = {{plans}};
 SET enable_seqscan = off;
 SET random_page_cost = 1.1;
 SET statement_timeout = '{{statement_seconds}}s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
-"""A plan fits its values: of some there are few rows, of others most. Every query has its index, whatever the
-statistics say. A commit is durable when it is told.
-"""
+"""Every query has its index, whatever the statistics say. A commit is durable when it is told."""
+
+Plans = Literal["auto", "force_custom_plan"]
+"""In lists a plan must fit its values: of some there are few rows, of others most."""
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -141,8 +142,9 @@ class Connector:
         self._pause = 0.05
         self._problem: Exception | None = None
 
-    def connect(self, *, statement_seconds: int = 0) -> Connection:
-        """A new connection; its statements may take so long, 0 = as long as they like.
+    def connect(self, *, statement_seconds: int = 0, plans: Plans = "auto") -> Connection:
+        """A new connection; its statements may take so long, 0 = as long as they like. `plans`: kept for
+        statements that go by id, or made anew for the values of each list.
 
         Raises UnreachableError, at once while another try would be too early.
         """
@@ -164,7 +166,7 @@ class Connector:
         raw.adapters.register_dumper(str, StrDumper)
         connection = Connection(raw)
         try:
-            connection.run(_SETTINGS.format(statement_seconds=statement_seconds))
+            connection.run(_SETTINGS.format(statement_seconds=statement_seconds, plans=plans))
         except (psycopg.Error, LostError) as error:
             connection.close()
             raise UnreachableError(str(error)) from error

@@ -65,7 +65,7 @@ class Pool:
                 # What was lost since it was used last is no reason to fail.
                 with suppress(LostError):
                     return self._used(*put_aside, work)
-            db = self._connector.connect(statement_seconds=STATEMENT_SECONDS)
+            db = self._connector.connect(statement_seconds=STATEMENT_SECONDS, plans="force_custom_plan")
             return self._used(db, PostgresReader(db, self._queries), work)
         except (psycopg.Error, LostError, UnreachableError) as error:
             if is_passing(error):
