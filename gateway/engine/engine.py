@@ -36,7 +36,7 @@ class Engine:
         self.pruner = Pruner(house)
         self.scheduler = Scheduler(house)
         self.rescuer = Rescuer(house, dispatcher=self.dispatcher, monitor=self.monitor)
-        self.membership = Membership(house, found=self.rescuer.take_up, lost=self._lost)
+        self.membership = Membership(house, found=self.rescuer.take_up, lost=self._lost, joined=self._look)
         self._belonging = Loop("membership", self.membership.tick)
         self._watching = Loop("monitor", self.monitor.tick)
         self._dispatching = Loop("dispatcher", self.dispatcher.tick)
@@ -106,6 +106,11 @@ class Engine:
         self.dispatcher.drop()
         self.monitor.drop()
 
+    def _look(self) -> None:
+        """Look for something to claim."""
+        self.dispatcher.look()
+        self._dispatching.wake()
+
     def _missed(self) -> None:
         """Changes by others may have gone by untold: look at everything."""
         self._house.changes.tell_all()
@@ -138,8 +143,7 @@ class Engine:
         if change.elsewhere and not change.version:
             self._clear_away(change.job_id)
         if change.elsewhere and self.dispatcher.due(change):
-            self.dispatcher.look()
-            self._dispatching.wake()
+            self._look()
 
     def _clear_away(self, job_id: str) -> None:
         """Another gateway has deleted a job: remove what is kept of it here."""

@@ -23,7 +23,7 @@ class Membership:
     """Joins, renews, rescues, and gives up in time.
 
     `found` is handed the attempts that this node holds from now on; `lost` lets go of all attempts, because
-    others may hold them now.
+    others may hold them now; `joined` is called when it is a node again, and may claim.
     """
 
     def __init__(
@@ -32,8 +32,10 @@ class Membership:
         *,
         found: Callable[[list[JobRecord]], Awaitable[None]],
         lost: Callable[[], Awaitable[None]],
+        joined: Callable[[], None],
     ) -> None:
         self._house = house
+        self._joined = joined
         self._found = found
         self._lost = lost
         self._until = 0.0
@@ -59,6 +61,7 @@ class Membership:
         if not house.node.number:
             await self.join()
             await self._found(await house.store.read(lambda tx: tx.claimed(house.node.number)))
+            self._joined()
         elif not await self._renew():
             await self._give_up()
             return 0.0

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from typing import Any
 
-import gateway.app
+import gateway.executor_choice
 from gateway.__main__ import main
 from gateway.domain.executor import Exited, Launch
 from gateway.executors.scripted import ScriptedExecutor
@@ -28,5 +28,5 @@ class IdleExecutor(ScriptedExecutor):
         return handle
 
 
-gateway.app.ProcessExecutor = IdleExecutor  # type: ignore[misc, assignment]
+gateway.executor_choice.ProcessExecutor = IdleExecutor  # type: ignore[misc, assignment]
 sys.exit(main())

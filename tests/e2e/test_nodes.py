@@ -85,7 +85,7 @@ def test_a_node_that_is_killed_under_load_loses_nothing(
         working["two"].kill()
         prove(gateway, notes, address, jobs)
         # It was at work, and the others have told what became of its jobs.
-        assert any("is lost" in working[name].log for name in others)
+        wait_until(lambda: any("is lost" in working[name].log for name in others))
 
 
 def test_a_halted_node_runs_nothing_past_its_lease_and_comes_back_without_harm(
