@@ -1,5 +1,6 @@
 """The Role that comes with the gateway allows just what the executor was seen to do."""
 
+import asyncio
 from pathlib import Path
 
 import yaml
@@ -35,5 +36,9 @@ async def test_the_role_allows_what_is_needed_and_no_more(stand, tmp_path):
         name = stand.pod(launch.key)
         stand.kubelet.end(name, 143)
         await gateway.end_of(launch.key)
+        async with asyncio.timeout(60):
+            # The Job is sealed beside all that.
+            while ("jobs", "patch") not in stand.verbs():
+                await asyncio.sleep(0.005)
         await gateway.executor.remove(launch.key.job_id)
     assert stand.verbs() == allowed()

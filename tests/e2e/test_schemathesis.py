@@ -27,7 +27,7 @@ def test_requests_made_from_the_document_find_no_disagreement(tmp_path: Path) ->
             env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
             capture_output=True,
             text=True,
-            timeout=5 * SECONDS,
+            timeout=20 * SECONDS,
             check=False,
         )
         assert run.returncode == 0, run.stdout + run.stderr
