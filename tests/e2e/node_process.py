@@ -16,7 +16,7 @@ LEASE_SECONDS = 4
 class NodeProcess:
     """`gateway work` on a database, with a data folder of its own."""
 
-    def __init__(self, name: str, folder: Path, address: str) -> None:
+    def __init__(self, name: str, folder: Path, address: str, lease_seconds: int) -> None:
         self.name = name
         self._folder = folder / name
         self._folder.mkdir()
@@ -24,6 +24,7 @@ class NodeProcess:
             "GATEWAY_DATA": str(self._folder / "data"),
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_MAX_RUNNING_JOBS": "4",
+            "GATEWAY_LEASE_SECONDS": str(lease_seconds),
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -57,9 +58,11 @@ class NodeProcess:
 
 
 @contextmanager
-def nodes(folder: Path, address: str, *names: str) -> Iterator[dict[str, NodeProcess]]:
+def nodes(
+    folder: Path, address: str, *names: str, lease_seconds: int = LEASE_SECONDS
+) -> Iterator[dict[str, NodeProcess]]:
     """Nodes by their names, at work; whatever is left of them ends with the context."""
-    made = {name: NodeProcess(name, folder, address) for name in names}
+    made = {name: NodeProcess(name, folder, address, lease_seconds) for name in names}
     try:
         for node in made.values():
             node.start()
