@@ -6,8 +6,8 @@ from typing import Any
 from gateway.domain.node_store import Node
 from gateway.domain.record import JobRecord
 from gateway.stores.postgres_connection import Connection
-from gateway.stores.sqlite_reader import SqliteReader
-from gateway.stores.sqlite_rows import record_of
+from gateway.stores.sql_reader import SqlReader
+from gateway.stores.sql_rows import record_of
 
 
 class PostgresNodeReader:
@@ -66,7 +66,7 @@ class PostgresNodeWriter(PostgresNodeReader):
         self._run("remove_node", number=number)
 
 
-class Claims(SqliteReader):
+class Claims(SqlReader):
     """What of the port JobReader goes by node."""
 
     def claimed(self, node: int) -> list[JobRecord]:

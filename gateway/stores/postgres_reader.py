@@ -7,14 +7,14 @@ from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_entries import PostgresEntries
 from gateway.stores.postgres_lists import PostgresJobLists
 from gateway.stores.postgres_nodes import Claims, PostgresNodeReader
-from gateway.stores.sqlite_digests import SqliteDigestReader
-from gateway.stores.sqlite_logs import SqliteLogReader
-from gateway.stores.sqlite_reader import SqliteReader
-from gateway.stores.sqlite_results import SqliteResultReader
-from gateway.stores.sqlite_schedules import SqliteScheduleReader
+from gateway.stores.sql_digests import SqlDigestReader
+from gateway.stores.sql_logs import SqlLogReader
+from gateway.stores.sql_reader import SqlReader
+from gateway.stores.sql_results import SqlResultReader
+from gateway.stores.sql_schedules import SqlScheduleReader
 
 
-class PostgresReader(Claims, SqliteReader):
+class PostgresReader(Claims, SqlReader):
     """The port JobReader over one connection, which the caller keeps in one transaction."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
@@ -22,14 +22,14 @@ class PostgresReader(Claims, SqliteReader):
         self._db = db
         self._sql = queries
         self._lists: Any = PostgresJobLists(connection, queries)
-        self.results: SqliteResultReader = PostgresResultReader(db, queries)
-        self.logs: SqliteLogReader = PostgresLogReader(db, queries)
-        self.schedules = SqliteScheduleReader(db, queries)
-        self.digests = SqliteDigestReader(db, queries)
+        self.results: SqlResultReader = PostgresResultReader(db, queries)
+        self.logs: SqlLogReader = PostgresLogReader(db, queries)
+        self.schedules = SqlScheduleReader(db, queries)
+        self.digests = SqlDigestReader(db, queries)
         self.nodes: Any = PostgresNodeReader(connection, queries)
 
 
-class PostgresResultReader(SqliteResultReader):
+class PostgresResultReader(SqlResultReader):
     """The port ResultReader."""
 
     def __init__(self, connection: Any, queries: Mapping[str, str]) -> None:
@@ -38,7 +38,7 @@ class PostgresResultReader(SqliteResultReader):
         self._entries = PostgresEntries(connection, queries, table="results", scope="storage")
 
 
-class PostgresLogReader(SqliteLogReader):
+class PostgresLogReader(SqlLogReader):
     """The port LogReader."""
 
     def __init__(self, connection: Any, queries: Mapping[str, str]) -> None:

@@ -37,11 +37,11 @@ from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_lists import PostgresJobLists
 from gateway.stores.postgres_nodes import Claims, PostgresNodeWriter
 from gateway.stores.postgres_reader import PostgresLogReader, PostgresReader, PostgresResultReader
-from gateway.stores.sqlite_digests import SqliteDigestWriter
-from gateway.stores.sqlite_logs import SqliteLogWriter
-from gateway.stores.sqlite_results import SqliteResultWriter
-from gateway.stores.sqlite_schedules import SqliteScheduleWriter
-from gateway.stores.sqlite_writer import SqliteWriter
+from gateway.stores.sql_digests import SqlDigestWriter
+from gateway.stores.sql_logs import SqlLogWriter
+from gateway.stores.sql_results import SqlResultWriter
+from gateway.stores.sql_schedules import SqlScheduleWriter
+from gateway.stores.sql_writer import SqlWriter
 
 LOCKS = {
     # No row's key ever changes, so those who only point at it need not wait.
@@ -54,15 +54,15 @@ LOCKS = {
 """How the rows that a query finds are locked when a unit of work that writes asks for them."""
 
 
-class PostgresResultWriter(PostgresResultReader, SqliteResultWriter):
+class PostgresResultWriter(PostgresResultReader, SqlResultWriter):
     """The port ResultWriter."""
 
 
-class PostgresLogWriter(PostgresLogReader, SqliteLogWriter):
+class PostgresLogWriter(PostgresLogReader, SqlLogWriter):
     """The port LogWriter."""
 
 
-class PostgresWriter(Claims, SqliteWriter):
+class PostgresWriter(Claims, SqlWriter):
     """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
@@ -75,10 +75,10 @@ class PostgresWriter(Claims, SqliteWriter):
         self._lists: Any = PostgresJobLists(connection, locking)
         self.results = PostgresResultWriter(db, locking)
         self.logs = PostgresLogWriter(db, locking)
-        self.schedules = SqliteScheduleWriter(
+        self.schedules = SqlScheduleWriter(
             db, locking, before_runs=self.finish, changed=self._schedule_changed
         )
-        self.digests = SqliteDigestWriter(db, locking)
+        self.digests = SqlDigestWriter(db, locking)
         self.nodes: Any = PostgresNodeWriter(connection, locking, before_removal=self.finish)
         self.recent: Any = _NoRecords()
         self.begin()

@@ -18,8 +18,8 @@ from typing import Any
 from gateway.domain.job import Job
 from gateway.domain.queries import JobQuery, words
 from gateway.domain.record import Position, Stored
+from gateway.stores.sql_instants import to_number
 from gateway.stores.sqlite_drives import Drive, Drives, once
-from gateway.stores.sqlite_instants import to_number
 
 FEW = 1000
 """Up to here entries are counted to find the filter that drives."""

@@ -88,7 +88,7 @@ def test_a_store_is_kept_until_the_writer_makes_other_rows(monkeypatch: pytest.M
     def dump_otherwise(model: Model) -> bytes:
         return dump(model) + b" "
 
-    monkeypatch.setattr("gateway.stores.sqlite_writer.dump", dump_otherwise)
+    monkeypatch.setattr("gateway.stores.sql_writer.dump", dump_otherwise)
     assert filled.filled(FEW) == folder
     assert not kept.exists()
 

@@ -22,7 +22,7 @@ from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_schema import SQL_FOLDER
 from gateway.stores.sql_files import named_queries
-from gateway.stores.sqlite_instants import to_number
+from gateway.stores.sql_instants import to_number
 from tests.builders import NOON
 from tests.pg_stand import PgStand
 
@@ -216,7 +216,7 @@ async def test_the_results_of_a_run_and_the_newest_of_a_record_have_indexes(plan
 def test_each_query_is_used() -> None:
     program = "".join(
         file.read_text()
-        for pattern in ("postgres*.py", "sqlite_*.py")
+        for pattern in ("postgres*.py", "sql_*.py")
         for file in SQL_FOLDER.parent.glob(pattern)
     )
     put_together = {

@@ -158,7 +158,11 @@ async def test_the_text_of_a_query_is_made_once_for_all_values(sqlite_store: Sql
 
 
 def test_each_query_is_used() -> None:
-    program = "".join(file.read_text() for file in SQL_FOLDER.parent.glob("sqlite_*.py"))
+    program = "".join(
+        file.read_text()
+        for pattern in ("sql_*.py", "sqlite_*.py")
+        for file in SQL_FOLDER.parent.glob(pattern)
+    )
     put_together = {
         *(f"{verb}_{kind}" for verb in ("insert", "delete") for kind in ("tag", "label", "word")),
         *("range_type", "range_status", "range_type_anywhere", "range_status_anywhere"),

@@ -40,7 +40,7 @@ class _RunRow(NamedTuple):
     result_count: int
 
 
-class SqliteResultReader:
+class SqlResultReader:
     """The port ResultReader over one connection, which the caller keeps in one transaction."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -155,7 +155,7 @@ class SqliteResultReader:
         return self._db.execute(self._sql[name], values).fetchone()
 
 
-class SqliteResultWriter(SqliteResultReader):
+class SqlResultWriter(SqlResultReader):
     """The port ResultWriter over one connection."""
 
     def write(self, job: Job, storage_id: str, records: Sequence[JobResultWrite], at: datetime) -> int | None:

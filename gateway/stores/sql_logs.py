@@ -14,8 +14,8 @@ from gateway.domain.log_store import Log
 from gateway.domain.processing_logs import ProcessingLogEntry, ProcessingLogEntryWrite
 from gateway.domain.result_store import Filters, Slice
 from gateway.domain.scalars import instant_text
+from gateway.stores.sql_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
 from gateway.stores.sqlite_entries import ID_BITS, LAST_ID, EntryTable, Search, document_of, slice_of
-from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
 
 _COLUMNS = "CAST(e.document AS BLOB), CASE WHEN :data THEN e.result_data END"
 
@@ -31,7 +31,7 @@ class _LogRow(NamedTuple):
     last_id: int
 
 
-class SqliteLogReader:
+class SqlLogReader:
     """The port LogReader over one connection, which the caller keeps in one transaction."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -134,7 +134,7 @@ class SqliteLogReader:
         return self._db.execute(self._sql[name], values).fetchone()
 
 
-class SqliteLogWriter(SqliteLogReader):
+class SqlLogWriter(SqlLogReader):
     """The port LogWriter over one connection."""
 
     def write(self, log: Log, entries: Sequence[ProcessingLogEntryWrite], at: datetime) -> int:

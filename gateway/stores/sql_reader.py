@@ -12,27 +12,27 @@ from gateway.domain.model import load
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
-from gateway.stores.sqlite_digests import SqliteDigestReader
-from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number
+from gateway.stores.sql_digests import SqlDigestReader
+from gateway.stores.sql_instants import to_instant, to_instant_or_none, to_number
+from gateway.stores.sql_logs import SqlLogReader
+from gateway.stores.sql_results import SqlResultReader
+from gateway.stores.sql_rows import key_of, record_of
+from gateway.stores.sql_schedules import SqlScheduleReader
 from gateway.stores.sqlite_lists import JobLists
-from gateway.stores.sqlite_logs import SqliteLogReader
 from gateway.stores.sqlite_nodes import SOLE, SoleNode
-from gateway.stores.sqlite_results import SqliteResultReader
-from gateway.stores.sqlite_rows import key_of, record_of
-from gateway.stores.sqlite_schedules import SqliteScheduleReader
 
 
-class SqliteReader:
+class SqlReader:
     """The port JobReader over one connection, which the caller keeps in one transaction."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         self._db = connection
         self._sql = queries
         self._lists = JobLists(connection, queries)
-        self.results = SqliteResultReader(connection, queries)
-        self.logs = SqliteLogReader(connection, queries)
-        self.schedules = SqliteScheduleReader(connection, queries)
-        self.digests = SqliteDigestReader(connection, queries)
+        self.results = SqlResultReader(connection, queries)
+        self.logs = SqlLogReader(connection, queries)
+        self.schedules = SqlScheduleReader(connection, queries)
+        self.digests = SqlDigestReader(connection, queries)
         self.nodes: SoleNode = SoleNode()
 
     def job(self, job_id: str) -> JobRecord | None:

@@ -13,14 +13,14 @@ from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Remembered, Stored
 from gateway.domain.words import DependencyCondition, JobStatus
-from gateway.stores.sqlite_digests import SqliteDigestWriter
-from gateway.stores.sqlite_instants import to_number
-from gateway.stores.sqlite_logs import SqliteLogWriter
-from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sql_digests import SqlDigestWriter
+from gateway.stores.sql_instants import to_number
+from gateway.stores.sql_logs import SqlLogWriter
+from gateway.stores.sql_reader import SqlReader
+from gateway.stores.sql_results import SqlResultWriter
+from gateway.stores.sql_rows import job_columns, key_columns, new_job_columns, record_of, words_of
+from gateway.stores.sql_schedules import SqlScheduleWriter
 from gateway.stores.sqlite_recent import RecentRecords
-from gateway.stores.sqlite_results import SqliteResultWriter
-from gateway.stores.sqlite_rows import job_columns, key_columns, new_job_columns, record_of, words_of
-from gateway.stores.sqlite_schedules import SqliteScheduleWriter
 
 _NO_JOBS = frozenset(
     """
@@ -32,7 +32,7 @@ _NO_JOBS = frozenset(
 """Queries that look neither at jobs nor at what points to them."""
 
 
-class SqliteWriter(SqliteReader):
+class SqlWriter(SqlReader):
     """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it, and
     `keep` when it was not undone.
 
@@ -42,12 +42,12 @@ class SqliteWriter(SqliteReader):
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         super().__init__(connection, queries)
-        self.results: SqliteResultWriter = SqliteResultWriter(connection, queries)
-        self.logs: SqliteLogWriter = SqliteLogWriter(connection, queries)
-        self.schedules: SqliteScheduleWriter = SqliteScheduleWriter(
+        self.results: SqlResultWriter = SqlResultWriter(connection, queries)
+        self.logs: SqlLogWriter = SqlLogWriter(connection, queries)
+        self.schedules: SqlScheduleWriter = SqlScheduleWriter(
             connection, queries, before_runs=self.finish, changed=self._schedule_changed
         )
-        self.digests: SqliteDigestWriter = SqliteDigestWriter(connection, queries)
+        self.digests: SqlDigestWriter = SqlDigestWriter(connection, queries)
         self.recent = RecentRecords(connection)
         self.begin()
 

@@ -11,12 +11,12 @@ from gateway.domain.ports import ScheduleChange
 from gateway.domain.queries import words
 from gateway.domain.record import Position, Stored
 from gateway.domain.schedules import ScheduledJob, ScheduledJobQuery
-from gateway.stores.sqlite_instants import to_instant_or_none, to_number, to_number_or_none
+from gateway.stores.sql_instants import to_instant_or_none, to_number, to_number_or_none
 
 _NEVER = -(2**62)
 
 
-class SqliteScheduleReader:
+class SqlScheduleReader:
     """The port ScheduleReader."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -72,7 +72,7 @@ class SqliteScheduleReader:
         return self._db.execute(self._sql[name], values)
 
 
-class SqliteScheduleWriter(SqliteScheduleReader):
+class SqlScheduleWriter(SqlScheduleReader):
     """The port ScheduleWriter."""
 
     def __init__(

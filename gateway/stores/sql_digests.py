@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway.stores.sqlite_instants import to_number
+from gateway.stores.sql_instants import to_number
 
 
-class SqliteDigestReader:
+class SqlDigestReader:
     """The port DigestReader."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -28,7 +28,7 @@ class SqliteDigestReader:
         return self._db.execute(self._sql[name], values)
 
 
-class SqliteDigestWriter(SqliteDigestReader):
+class SqlDigestWriter(SqlDigestReader):
     """The port DigestWriter."""
 
     def save_secret(self, key_id: str, sealed: bytes | None) -> None:

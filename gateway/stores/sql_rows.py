@@ -8,7 +8,7 @@ from gateway.domain.model import load
 from gateway.domain.queries import words
 from gateway.domain.record import JobRecord, KeyRecord, StopReason
 from gateway.domain.words import Role
-from gateway.stores.sqlite_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
+from gateway.stores.sql_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
 
 _ROLES = {role.value: role for role in Role}
 
