@@ -1,6 +1,6 @@
 """What the gateway keeps of attempts that run elsewhere, in files: `<folder>/<job>/<attempt>/`.
 
-`stdout` and `stderr` are written by the gateway and bounded like those of processes, see `process_output`. An
+`stdout` and `stderr` are written by the gateway and bounded like those of processes, see `output_file`. An
 executor may keep small notes of its own beside them.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.domain.executor import AttemptKey, OutputChunk
 from gateway.domain.words import OutputChannel
-from gateway.executors.process_output import OutputFile, can_punch
+from gateway.executors.output_file import OutputFile, can_punch
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 The image is not pulled, `commands` is run as it is. An attempt has the folder `<folder>/<job>/<attempt>/`:
 
     work/    working folder, HOME and TMPDIR of the command
-    stdout, stderr   what it writes, see `process_output`
+    stdout, stderr   what it writes, see `output_file`
     pid      who runs it, created exclusively: that makes `start` idempotent
     exit     how it ended
     waiter   what the waiter itself had to say
@@ -39,10 +39,10 @@ from gateway.domain.executor import (
 )
 from gateway.domain.words import OutputChannel
 from gateway.executors import process_cgroup, process_warden
+from gateway.executors.output_file import OutputFile, can_punch
 from gateway.executors.process_folder import AttemptFolder, delete_tree
 from gateway.executors.process_followed import Followed
 from gateway.executors.process_launch import JobUser, Launcher
-from gateway.executors.process_output import OutputFile, can_punch
 from gateway.executors.process_session import Waiter, boot_id
 from gateway.executors.process_stop import Stop
 from gateway.executors.process_support import SUPPORT

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.executor import Exited, Vanished
-from gateway.executors.process_output import OutputFile
+from gateway.executors.output_file import OutputFile
 from gateway.executors.process_session import Waiter
 from gateway.executors.process_stop import Stop
 

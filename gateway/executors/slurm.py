@@ -34,7 +34,7 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import OutputChannel
-from gateway.executors.process_output import OutputFile, can_punch
+from gateway.executors.output_file import OutputFile, can_punch
 from gateway.executors.slurm_client import SlurmClient, SlurmRefusal, SlurmUnreachable
 from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, SharedFolder, delete_tree
 from gateway.executors.slurm_followed import Followed

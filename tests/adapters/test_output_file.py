@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.executor import OutputChunk
-from gateway.executors.process_output import OutputFile, can_punch
+from gateway.executors.output_file import OutputFile, can_punch
 
 BOUND = 64 * 1024
 HALF = BOUND // 2
