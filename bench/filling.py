@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import jobs
 from bench.patterns import Entries, JobRows
 from bench.written import put_entries, stretches, unit, writing
-from gateway.stores.sql_writer import SqlWriter
+from gateway.stores.sqlite_writer import SqliteWriter
 
 _TABLES = ("jobs", "results", "log_entries")
 """The large tables that have indexes beside their keys."""
@@ -57,7 +57,7 @@ def _fill_jobs(connection: sqlite3.Connection, rows: JobRows, total: int) -> Non
         connection.execute("COMMIT")
 
 
-def _fill_entries(connection: sqlite3.Connection, writer: SqlWriter, total: int) -> None:
+def _fill_entries(connection: sqlite3.Connection, writer: SqliteWriter, total: int) -> None:
     """By the writer itself, which counts them; only their JSON is not made anew."""
     results, entries = Entries(jobs.result, total), Entries(jobs.log_entry, total)
     for numbers in stretches(total):

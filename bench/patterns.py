@@ -13,7 +13,7 @@ from typing import Any
 from bench import jobs
 from bench.written import put_job, unit
 from gateway.domain.model import Model
-from gateway.stores.sql_writer import SqlWriter
+from gateway.stores.sqlite_writer import SqliteWriter
 
 _WHOSE = {
     "jobs": "id",
@@ -33,7 +33,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 class JobRows:
     """Makes the rows of jobs. The writer makes the first of each kind, in a small store kept for that."""
 
-    def __init__(self, connection: sqlite3.Connection, writer: SqlWriter, total: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, writer: SqliteWriter, total: int) -> None:
         self._db, self._writer, self._total = connection, writer, total
         self._known: dict[int, _JobKind] = {}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import jobs
 from bench.written import AT_ONCE, fill_plainly, put_entries, put_job, stretches, unit, writing
-from gateway.stores.sql_writer import SqlWriter
+from gateway.stores.sqlite_writer import SqliteWriter
 
 _STEPS = 1000
 """How many jobs the sample has beside the rare ones."""
@@ -58,7 +58,7 @@ def rows_now(total: int) -> Iterator[str]:
 
 
 @contextmanager
-def _small() -> Iterator[tuple[sqlite3.Connection, SqlWriter]]:
+def _small() -> Iterator[tuple[sqlite3.Connection, SqliteWriter]]:
     with tempfile.TemporaryDirectory() as folder, writing(Path(folder), durable=False) as made:
         yield made
 

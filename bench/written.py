@@ -11,9 +11,9 @@ from gateway.domain.processing_logs import ProcessingLogEntryWrite
 from gateway.domain.results import JobResultWrite
 from gateway.domain.words import DependencyCondition, ProcessingLogId
 from gateway.stores.sql_files import migrations, named_queries
-from gateway.stores.sql_writer import SqlWriter
 from gateway.stores.sqlite import FILE_NAME, SQL_FOLDER
 from gateway.stores.sqlite_file import SqliteFile
+from gateway.stores.sqlite_writer import SqliteWriter
 
 LOG = ProcessingLogId.VALIDATION_LOG
 RUNS = 10
@@ -23,19 +23,19 @@ AT_ONCE = 2000
 
 
 @contextmanager
-def writing(folder: Path, *, durable: bool = True) -> Iterator[tuple[sqlite3.Connection, SqlWriter]]:
+def writing(folder: Path, *, durable: bool = True) -> Iterator[tuple[sqlite3.Connection, SqliteWriter]]:
     """The writer of a store, beside a gateway or without one."""
     file = SqliteFile(folder / FILE_NAME, durable=durable)
     file.prepare(migrations(SQL_FOLDER))
     connection = file.connect_to_write()
     try:
-        yield connection, SqlWriter(connection, named_queries(SQL_FOLDER))
+        yield connection, SqliteWriter(connection, named_queries(SQL_FOLDER))
     finally:
         connection.close()
 
 
 @contextmanager
-def unit(connection: sqlite3.Connection, writer: SqlWriter) -> Iterator[None]:
+def unit(connection: sqlite3.Connection, writer: SqliteWriter) -> Iterator[None]:
     """One transaction of the writer."""
     connection.execute("BEGIN IMMEDIATE")
     writer.begin()
@@ -44,7 +44,7 @@ def unit(connection: sqlite3.Connection, writer: SqlWriter) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def put_job(writer: SqlWriter, number: int, total: int) -> None:
+def put_job(writer: SqliteWriter, number: int, total: int) -> None:
     """Store one job as if it had run."""
     record = jobs.record(number, total)
     job = record.job
@@ -62,7 +62,7 @@ def stretches(total: int) -> Iterator[range]:
 
 
 def put_entries(
-    writer: SqlWriter,
+    writer: SqliteWriter,
     numbers: range,
     total: int,
     results: Sequence[JobResultWrite],
@@ -77,7 +77,7 @@ def put_entries(
     writer.logs.write(log, entries, at)
 
 
-def fill_plainly(connection: sqlite3.Connection, writer: SqlWriter, total: int) -> None:
+def fill_plainly(connection: sqlite3.Connection, writer: SqliteWriter, total: int) -> None:
     """Store jobs, results and log entries one by one: what the fast way has to come to."""
     with unit(connection, writer):
         for number in range(total):

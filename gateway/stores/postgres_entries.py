@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Any
 
 from gateway.stores.postgres_connection import Connection
-from gateway.stores.sqlite_entries import Drive, EntryTable, Search
+from gateway.stores.sql_connection import SqlCursor
+from gateway.stores.sql_entries import SCOPES, Drive, Search
 
 READ_AHEAD = 1024
 """The most numbers that are read at a time."""
@@ -35,15 +36,14 @@ class _Numbers:
         return next(self._numbers)
 
 
-class PostgresEntries(EntryTable):
+class PostgresEntries:
     """One of the tables, through one connection."""
 
-    def __init__(self, connection: Any, queries: Mapping[str, str], *, table: str, scope: str) -> None:
-        self._db: Any = connection
-        self._connection: Connection = connection
+    def __init__(self, connection: Connection, queries: Mapping[str, str], table: str) -> None:
+        self._db = connection
         self._sql = queries
         self._table = table
-        self._scope = scope
+        self._scope = SCOPES[table]
 
     def numbers(self, search: Search, *, limit: int) -> Iterator[int]:
         """The numbers that fit all filters and lie in no hidden stretch; some `limit` of them will be used.
@@ -53,18 +53,18 @@ class PostgresEntries(EntryTable):
         return _Numbers(self._numbers(search, limit), limit + 1)
 
     def rows(
-        self, columns: str, search: Search, numbers: Iterable[int], values: Mapping[str, Any] | None = None
+        self, search: Search, numbers: Iterable[int], values: Mapping[str, Any] | None = None
     ) -> Iterator[Any]:
-        """The rows with these numbers that pass the conditions of the search; the first column is the number.
+        """The rows with these numbers that pass the conditions of the search, see EntryTable.
 
         Of what is read no more is looked up at a time than will be used.
         """
-        sql = self.statement(columns, search)
+        sql = self._statement(search)
         given = {**search.values, **(values or {})}
         size = min(ROWS, numbers.wanted) if isinstance(numbers, _Numbers) else ROWS
         left = iter(numbers)
         while chunk := list(islice(left, size)):
-            yield from self._connection.execute(sql, {**given, "numbers": chunk}).fetchall()
+            yield from self._db.execute(sql, {**given, "numbers": chunk}).fetchall()
 
     def _numbers(self, search: Search, limit: int) -> Iterator[int]:
         drives = self._driving_first(search)
@@ -82,10 +82,10 @@ class PostgresEntries(EntryTable):
         """How many entries fit."""
         return self._count(search, self._driving_first(search), checks=search.checks)
 
-    def statement(self, columns: str, search: Search) -> str:
+    def _statement(self, search: Search) -> str:
         """The SQL that reads the rows of some numbers, in the order of the numbers."""
+        columns = self._sql[f"columns_{self._table}"]
         checks = " AND ".join([self._sql[name] for name in search.checks])
-        columns = columns.replace("CAST(e.document AS BLOB)", "e.document")
         return self._sql["entries_by_number"].format(
             columns=columns, table=self._table, checks=checks or "TRUE"
         )
@@ -115,7 +115,7 @@ class PostgresEntries(EntryTable):
         high: int,
         count: int,
         checks: Sequence[str] = (),
-    ) -> Any:
+    ) -> SqlCursor:
         drive, *others = drives
         column = "run" if drive.name == "run" else self._scope
         parts = [self._sql["source_entries"].format(table=self._table, column=column)]
@@ -138,7 +138,7 @@ class PostgresEntries(EntryTable):
                 parts.append(self._sql["where_entries_value"].format(filter=other.name))
                 values[other.name] = list(other.values)
         parts += [self._sql[check] for check in checks]
-        return self._connection.execute(self._sql[name].format(source=" AND ".join(parts)), values)
+        return self._db.execute(self._sql[name].format(source=" AND ".join(parts)), values)
 
 
 def _visible(search: Search) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.domain.node_store import Node
 from gateway.domain.record import JobRecord
 from gateway.stores.postgres_connection import Connection
+from gateway.stores.sql_connection import SqlCursor
 from gateway.stores.sql_reader import SqlReader
 from gateway.stores.sql_rows import record_of
 
@@ -25,7 +26,7 @@ class PostgresNodeReader:
         """Those whose lease is over; a writer is not told of one that another is about to remove."""
         return [Node(*row) for row in self._run("lapsed_nodes").fetchall()]
 
-    def _run(self, name: str, /, **values: Any) -> Any:
+    def _run(self, name: str, /, **values: Any) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
 
 
@@ -54,7 +55,7 @@ class PostgresNodeWriter(PostgresNodeReader):
     def renew(self, number: int, *, lease_seconds: float) -> bool:
         """Hold the lease for so long from now on; False when the node is one no more."""
         done = self._run("renew_node", number=number, lease_seconds=lease_seconds)
-        return bool(done.rowcount == 1)
+        return done.rowcount == 1
 
     def holds(self, number: int) -> bool:
         """Whether the node is one still; nobody can remove it until the end of the transaction."""

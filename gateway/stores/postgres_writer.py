@@ -30,17 +30,15 @@ Locks that two take in different orders end as deadlocks; then the unit is run a
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gateway.domain.record import KeyRecord
 from gateway.stores.postgres_connection import Connection
+from gateway.stores.postgres_entries import PostgresEntries
 from gateway.stores.postgres_lists import PostgresJobLists
 from gateway.stores.postgres_nodes import Claims, PostgresNodeWriter
-from gateway.stores.postgres_reader import PostgresLogReader, PostgresReader, PostgresResultReader
-from gateway.stores.sql_digests import SqlDigestWriter
-from gateway.stores.sql_logs import SqlLogWriter
-from gateway.stores.sql_results import SqlResultWriter
-from gateway.stores.sql_schedules import SqlScheduleWriter
+from gateway.stores.postgres_reader import PostgresReader
 from gateway.stores.sql_writer import SqlWriter
 
 LOCKS = {
@@ -54,34 +52,21 @@ LOCKS = {
 """How the rows that a query finds are locked when a unit of work that writes asks for them."""
 
 
-class PostgresResultWriter(PostgresResultReader, SqlResultWriter):
-    """The port ResultWriter."""
-
-
-class PostgresLogWriter(PostgresLogReader, SqlLogWriter):
-    """The port LogWriter."""
-
-
 class PostgresWriter(Claims, SqlWriter):
     """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
-        db: Any = connection
         self._looking = PostgresReader(connection, queries)
         """Reads in the same transaction, without locking."""
         locking = {**queries, **{name: f"{queries[name]}\n{lock}" for name, lock in LOCKS.items()}}
-        self._db = db
-        self._sql = locking
-        self._lists: Any = PostgresJobLists(connection, locking)
-        self.results = PostgresResultWriter(db, locking)
-        self.logs = PostgresLogWriter(db, locking)
-        self.schedules = SqlScheduleWriter(
-            db, locking, before_runs=self.finish, changed=self._schedule_changed
+        super().__init__(
+            connection,
+            locking,
+            lists=PostgresJobLists(connection, locking),
+            entries=partial(PostgresEntries, connection, locking),
+            nodes=PostgresNodeWriter(connection, locking, before_removal=self.finish),
+            recent=_NoRecords(),
         )
-        self.digests = SqlDigestWriter(db, locking)
-        self.nodes: Any = PostgresNodeWriter(connection, locking, before_removal=self.finish)
-        self.recent: Any = _NoRecords()
-        self.begin()
 
     def begin(self) -> None:
         """Forget what the unit of work before this one did."""

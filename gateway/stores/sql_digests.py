@@ -1,17 +1,17 @@
-"""Password digests in SQLite: the ports DigestReader and DigestWriter over one connection."""
+"""Password digests: the ports DigestReader and DigestWriter over one connection."""
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from gateway.stores.sql_connection import SqlConnection, SqlCursor
 from gateway.stores.sql_instants import to_number
 
 
 class SqlDigestReader:
     """The port DigestReader."""
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(self, connection: SqlConnection, queries: Mapping[str, str]) -> None:
         self._db = connection
         self._sql = queries
 
@@ -24,7 +24,7 @@ class SqlDigestReader:
         """Whether a nonce is remembered that need not be any more."""
         return bool(self._run("has_stale_nonces", now=to_number(now)).fetchone()[0])
 
-    def _run(self, name: str, /, **values: Any) -> sqlite3.Cursor:
+    def _run(self, name: str, /, **values: Any) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
 
 

@@ -1,4 +1,4 @@
-"""Instants as SQLite keeps them: whole milliseconds since 1970-01-01T00:00:00Z."""
+"""Instants as the databases keep them: whole milliseconds since 1970-01-01T00:00:00Z."""
 
 from datetime import UTC, datetime, timedelta
 

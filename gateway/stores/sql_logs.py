@@ -1,7 +1,6 @@
-"""Processing logs in SQLite."""
+"""Processing logs: the ports LogReader and LogWriter over one connection."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,10 +13,9 @@ from gateway.domain.log_store import Log
 from gateway.domain.processing_logs import ProcessingLogEntry, ProcessingLogEntryWrite
 from gateway.domain.result_store import Filters, Slice
 from gateway.domain.scalars import instant_text
+from gateway.stores.sql_connection import SqlConnection, SqlCursor
+from gateway.stores.sql_entries import ID_BITS, LAST_ID, EntryTables, Search, document_of, slice_of
 from gateway.stores.sql_instants import to_instant, to_instant_or_none, to_number, to_number_or_none
-from gateway.stores.sqlite_entries import ID_BITS, LAST_ID, EntryTable, Search, document_of, slice_of
-
-_COLUMNS = "CAST(e.document AS BLOB), CASE WHEN :data THEN e.result_data END"
 
 
 class _LogRow(NamedTuple):
@@ -34,10 +32,10 @@ class _LogRow(NamedTuple):
 class SqlLogReader:
     """The port LogReader over one connection, which the caller keeps in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(self, connection: SqlConnection, queries: Mapping[str, str], entries: EntryTables) -> None:
         self._db = connection
         self._sql = queries
-        self._entries = EntryTable(connection, queries, table="log_entries", scope="log")
+        self._entries = entries("log_entries")
 
     def takes_long(self, log: Log, filters: Filters, *, limit: int, counted: bool) -> bool:
         """Whether a page may take more than a millisecond."""
@@ -52,7 +50,7 @@ class SqlLogReader:
         if search is None:
             return Slice()
         numbers = self._entries.numbers(search, limit=limit)
-        rows = self._entries.rows(_COLUMNS, search, numbers, {"data": data is not None})
+        rows = self._entries.rows(search, numbers, {"data": data is not None})
         shown = ((number, _shown(document, text, data)) for number, document, text in rows)
         return slice_of(ProcessingLogEntry, log.organization_id, shown, limit=limit)
 
@@ -214,7 +212,7 @@ class SqlLogWriter(SqlLogReader):
         values = {"storage": storage, "id": log.id.value, "at": to_number(at)}
         return int(self._do("insert_log", values).lastrowid or 0)
 
-    def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _do(self, name: str, values: Mapping[str, Any]) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
 
 

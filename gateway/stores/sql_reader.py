@@ -1,39 +1,67 @@
-"""What can be read from SQLite through one connection. The lists of jobs have a file of their own."""
+"""What can be read through one connection, alike over every database; each lists jobs in its own way."""
 
 import heapq
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import load
+from gateway.domain.node_store import NodeReader
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import JobRecord, KeyRecord, Position, Remembered, Stored
 from gateway.domain.words import DependencyCondition
+from gateway.stores.sql_connection import SqlConnection
 from gateway.stores.sql_digests import SqlDigestReader
+from gateway.stores.sql_entries import EntryTables
 from gateway.stores.sql_instants import to_instant, to_instant_or_none, to_number
 from gateway.stores.sql_logs import SqlLogReader
 from gateway.stores.sql_results import SqlResultReader
 from gateway.stores.sql_rows import key_of, record_of
 from gateway.stores.sql_schedules import SqlScheduleReader
-from gateway.stores.sqlite_lists import JobLists
-from gateway.stores.sqlite_nodes import SOLE, SoleNode
+
+
+class JobLists(Protocol):
+    """How a database lists jobs, see SqlReader.jobs and SqlReader.count_jobs."""
+
+    def page(
+        self,
+        query: JobQuery,
+        *,
+        organization_id: str | None,
+        after: Position | None,
+        limit: int,
+        enough_bytes: float,
+    ) -> list[Stored[Job]]:
+        """At most `limit` jobs behind a position, in the order of the query."""
+
+    def count(self, query: JobQuery, *, organization_id: str | None) -> int:
+        """How many jobs match."""
 
 
 class SqlReader:
-    """The port JobReader over one connection, which the caller keeps in one transaction."""
+    """The port JobReader over one connection, which the caller keeps in one transaction, but for what goes by
+    node: that is each database's own, as are the parts that `__init__` is given.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        connection: SqlConnection,
+        queries: Mapping[str, str],
+        *,
+        lists: JobLists,
+        entries: EntryTables,
+        nodes: NodeReader,
+    ) -> None:
         self._db = connection
         self._sql = queries
-        self._lists = JobLists(connection, queries)
-        self.results = SqlResultReader(connection, queries)
-        self.logs = SqlLogReader(connection, queries)
+        self._lists = lists
+        self.results = SqlResultReader(connection, queries, entries)
+        self.logs = SqlLogReader(connection, queries, entries)
         self.schedules = SqlScheduleReader(connection, queries)
         self.digests = SqlDigestReader(connection, queries)
-        self.nodes: SoleNode = SoleNode()
+        self.nodes = nodes
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -115,17 +143,9 @@ class SqlReader:
         ]
         return [place[-1] for place in list(heapq.merge(*queues))[:limit]]
 
-    def claimed(self, node: int) -> list[JobRecord]:
-        """All jobs that a node holds."""
-        return [record_of(row) for row in self._rows("claimed", {})] if node == SOLE else []
-
     def expired(self, now: datetime, limit: int) -> list[str]:
         """Ids of final jobs whose `expiresAt` has come, earliest first."""
         return self._column("expired", {"now": to_number(now), "limit": limit})
-
-    def count_claimed(self, node: int | None = None) -> dict[str, int]:  # noqa: ARG002
-        """How many jobs are held, by organization; there is but one node."""
-        return dict(self._rows("count_claimed", {}))
 
     def count_not_final(self, organization_id: str) -> int:
         """How many jobs of an organization are not final. Takes time in proportion to the number."""

@@ -1,6 +1,5 @@
-"""Results of jobs in SQLite."""
+"""Results of jobs: the ports ResultReader and ResultWriter over one connection."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,17 +11,16 @@ from gateway.domain.result_store import Filters, Place, Records, Slice
 from gateway.domain.results import JobResult, JobResultWrite
 from gateway.domain.scalars import instant_text
 from gateway.domain.words import ResultStatus
-from gateway.stores.sqlite_entries import (
+from gateway.stores.sql_connection import SqlConnection, SqlCursor
+from gateway.stores.sql_entries import (
     ID_BITS,
     LAST_ID,
-    EntryTable,
+    EntryTables,
     Search,
     document_of,
     slice_of,
     stored,
 )
-
-_DOCUMENT = "CAST(e.document AS BLOB)"
 
 
 class _StorageRow(NamedTuple):
@@ -43,10 +41,10 @@ class _RunRow(NamedTuple):
 class SqlResultReader:
     """The port ResultReader over one connection, which the caller keeps in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(self, connection: SqlConnection, queries: Mapping[str, str], entries: EntryTables) -> None:
         self._db = connection
         self._sql = queries
-        self._entries = EntryTable(connection, queries, table="results", scope="storage")
+        self._entries = entries("results")
 
     def takes_long(self, place: Place, filters: Filters, *, limit: int, counted: bool) -> bool:
         """Whether a page may take more than a millisecond."""
@@ -59,7 +57,7 @@ class SqlResultReader:
         if search is None:
             return Slice()
         numbers = self._entries.numbers(search, limit=limit)
-        rows = self._entries.rows(_DOCUMENT, search, numbers)
+        rows = self._entries.rows(search, numbers)
         return slice_of(JobResult, place.organization_id, rows, limit=limit)
 
     def count(self, place: Place, filters: Filters) -> int:
@@ -140,7 +138,7 @@ class SqlResultReader:
             checks=("where_result_seen",),
             values={"storage": storage},
         )
-        rows = self._entries.rows(_DOCUMENT, search, numbers)
+        rows = self._entries.rows(search, numbers)
         return [stored(JobResult, organization_id, *row) for row in rows]
 
     def _storage(self, organization_id: str, storage_id: str) -> _StorageRow | None:
@@ -212,5 +210,5 @@ class SqlResultWriter(SqlResultReader):
         values = {"storage": storage, "job_id": job.id, "job_type": job.type, "first": first}
         return int(self._do("insert_run", values).lastrowid or 0)
 
-    def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _do(self, name: str, values: Mapping[str, Any]) -> SqlCursor:
         return self._db.execute(self._sql[name], values)

@@ -1,7 +1,6 @@
-"""Scheduled jobs in SQLite: the ports ScheduleReader and ScheduleWriter over one connection."""
+"""Scheduled jobs: the ports ScheduleReader and ScheduleWriter over one connection."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from gateway.domain.ports import ScheduleChange
 from gateway.domain.queries import words
 from gateway.domain.record import Position, Stored
 from gateway.domain.schedules import ScheduledJob, ScheduledJobQuery
+from gateway.stores.sql_connection import SqlConnection, SqlCursor
 from gateway.stores.sql_instants import to_instant_or_none, to_number, to_number_or_none
 
 _NEVER = -(2**62)
@@ -19,7 +19,7 @@ _NEVER = -(2**62)
 class SqlScheduleReader:
     """The port ScheduleReader."""
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(self, connection: SqlConnection, queries: Mapping[str, str]) -> None:
         self._db = connection
         self._sql = queries
 
@@ -68,7 +68,7 @@ class SqlScheduleReader:
         row = self._run("schedules_next_due").fetchone()
         return None if row is None else to_instant_or_none(row[0])
 
-    def _run(self, name: str, /, **values: Any) -> sqlite3.Cursor:
+    def _run(self, name: str, /, **values: Any) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
 
 
@@ -77,7 +77,7 @@ class SqlScheduleWriter(SqlScheduleReader):
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: SqlConnection,
         queries: Mapping[str, str],
         *,
         before_runs: Callable[[], None],
@@ -124,7 +124,7 @@ class SqlScheduleWriter(SqlScheduleReader):
         for name, sealed in secrets.items():
             self._run("insert_schedule_secret", id=schedule_id, name=name, sealed=sealed)
 
-    def _one(self, cursor: sqlite3.Cursor, schedule_id: str) -> None:
+    def _one(self, cursor: SqlCursor, schedule_id: str) -> None:
         if cursor.rowcount != 1:
             raise LookupError(f"scheduled job {schedule_id} is not stored")
 

@@ -1,26 +1,29 @@
-"""What can be read and written in SQLite in one transaction. When it becomes durable is not decided here."""
+"""What can be read and written in one transaction, alike over every database. When it becomes durable is not
+decided here.
+"""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.domain.errors import Conflict
 from gateway.domain.job import Job, JobEvent, JobStart
 from gateway.domain.model import dump
+from gateway.domain.node_store import NodeWriter
 from gateway.domain.ports import Change, ScheduleChange
 from gateway.domain.queries import JobQuery
 from gateway.domain.record import AuditEntry, JobRecord, KeyRecord, Remembered, Stored
 from gateway.domain.words import DependencyCondition, JobStatus
+from gateway.stores.sql_connection import SqlConnection, SqlCursor
 from gateway.stores.sql_digests import SqlDigestWriter
+from gateway.stores.sql_entries import EntryTables
 from gateway.stores.sql_instants import to_number
 from gateway.stores.sql_logs import SqlLogWriter
-from gateway.stores.sql_reader import SqlReader
+from gateway.stores.sql_reader import JobLists, SqlReader
 from gateway.stores.sql_results import SqlResultWriter
 from gateway.stores.sql_rows import job_columns, key_columns, new_job_columns, record_of, words_of
 from gateway.stores.sql_schedules import SqlScheduleWriter
-from gateway.stores.sqlite_recent import RecentRecords
 
 _NO_JOBS = frozenset(
     """
@@ -32,23 +35,44 @@ _NO_JOBS = frozenset(
 """Queries that look neither at jobs nor at what points to them."""
 
 
+class Recent(Protocol):
+    """Jobs that a writer remembers from units of work before."""
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """A job, if it is remembered."""
+
+    def drop(self, job_id: str) -> None:
+        """A job is being deleted."""
+
+
 class SqlWriter(SqlReader):
-    """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it, and
-    `keep` when it was not undone.
+    """The port JobWriter over one connection, but for what goes by node, see SqlReader. `begin` comes before
+    each unit of work, `finish` after it.
 
     Jobs and their history are held back until the end, or until a query looks at jobs: most units save a job
     more than once, and each time costs the change of several indexes.
     """
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
-        super().__init__(connection, queries)
-        self.results: SqlResultWriter = SqlResultWriter(connection, queries)
-        self.logs: SqlLogWriter = SqlLogWriter(connection, queries)
+    nodes: NodeWriter
+
+    def __init__(
+        self,
+        connection: SqlConnection,
+        queries: Mapping[str, str],
+        *,
+        lists: JobLists,
+        entries: EntryTables,
+        nodes: NodeWriter,
+        recent: Recent,
+    ) -> None:
+        super().__init__(connection, queries, lists=lists, entries=entries, nodes=nodes)
+        self.results: SqlResultWriter = SqlResultWriter(connection, queries, entries)
+        self.logs: SqlLogWriter = SqlLogWriter(connection, queries, entries)
         self.schedules: SqlScheduleWriter = SqlScheduleWriter(
             connection, queries, before_runs=self.finish, changed=self._schedule_changed
         )
         self.digests: SqlDigestWriter = SqlDigestWriter(connection, queries)
-        self.recent = RecentRecords(connection)
+        self.recent: Recent = recent
         self.begin()
 
     def begin(self) -> None:
@@ -81,10 +105,6 @@ class SqlWriter(SqlReader):
             self._add(event)
         # Only now: a unit that ignores an error here fails again at its end.
         self._held, self._new, self._events = {}, {}, []
-
-    def keep(self) -> None:
-        """Have the next units of work find the jobs that this one has written."""
-        self.recent.keep(self._stored.values())
 
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part."""
@@ -212,7 +232,7 @@ class SqlWriter(SqlReader):
         self._do("audit", {**vars(entry), "at": to_number(entry.at)})
 
     def setting(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """A value that all who use this file share, made at its first use."""
+        """A value that all who use this database share, made at its first use."""
         value: bytes | None = self._value("setting", {"name": name})
         if value is None:
             value = make()
@@ -225,15 +245,15 @@ class SqlWriter(SqlReader):
     def _row(self, name: str, values: Mapping[str, Any]) -> Any:
         return self._do(name, values).fetchone()
 
-    def _do(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _do(self, name: str, values: Mapping[str, Any]) -> SqlCursor:
         if (self._held or self._events) and name not in _NO_JOBS:
             self.finish()
         return self._run(name, values)
 
-    def _run(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _run(self, name: str, values: Mapping[str, Any]) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
 
-    def _one(self, cursor: sqlite3.Cursor, row_id: str) -> None:
+    def _one(self, cursor: SqlCursor, row_id: str) -> None:
         if cursor.rowcount != 1:
             raise LookupError(f"{row_id} is not stored")
 

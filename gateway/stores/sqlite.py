@@ -18,12 +18,12 @@ from typing import Any, Self, TypeVar
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
-from gateway.stores.sql_reader import SqlReader
-from gateway.stores.sql_writer import SqlWriter
 from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_commits import FollowUp, GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
+from gateway.stores.sqlite_reader import SqliteReader
+from gateway.stores.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
@@ -64,11 +64,11 @@ class SqliteJobStore:
         await asyncio.to_thread(self._file.prepare, migrations(SQL_FOLDER))
         self._queries = named_queries(SQL_FOLDER)
         self._connection = self._file.connect_to_read()
-        self._reader = SqlReader(self._connection, self._queries)
+        self._reader = SqliteReader(self._connection, self._queries)
         self._threads = ThreadPoolExecutor(LONG_READS, thread_name_prefix="store-reader")
         self._writing = self._file.connect_to_write()
         self._checkpoints = Checkpoints(self._writing, self._file.connect_to_write())
-        writer = SqlWriter(self._writing, self._queries)
+        writer = SqliteWriter(self._writing, self._queries)
         self._commits = GroupCommit(self._writing, writer, self._checkpoints, self._tell)
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class SqliteJobStore:
         except IndexError:
             connection = self._file.connect_to_read()
         try:
-            found = _look(connection, SqlReader(connection, self._queries), work)
+            found = _look(connection, SqliteReader(connection, self._queries), work)
         except BaseException:
             connection.close()
             raise
@@ -155,7 +155,7 @@ class SqliteJobStore:
 
 def _look(
     connection: sqlite3.Connection,
-    reader: SqlReader,
+    reader: SqliteReader,
     work: Callable[[JobReader], T],
     *,
     single: bool = False,

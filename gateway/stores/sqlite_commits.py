@@ -12,9 +12,9 @@ from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobWriter, ScheduleChange
-from gateway.stores.sql_writer import SqlWriter
 from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_errors import is_passing, primary_code, unavailable
+from gateway.stores.sqlite_writer import SqliteWriter
 
 MAX_GROUP = 256
 """The most units of work in one commit."""
@@ -58,7 +58,7 @@ class GroupCommit:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        writer: SqlWriter,
+        writer: SqliteWriter,
         checkpoints: Checkpoints,
         tell: Callable[[Change | ScheduleChange], None],
     ) -> None:

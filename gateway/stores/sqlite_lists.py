@@ -42,7 +42,7 @@ class _Check:
     """Whether it looks at the job's place alone, which other tables know, too."""
 
 
-class JobLists:
+class SqliteJobLists:
     """Reads lists of jobs through one connection."""
 
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:

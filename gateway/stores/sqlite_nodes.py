@@ -5,6 +5,9 @@ is held.
 """
 
 from gateway.domain.node_store import Node
+from gateway.domain.record import JobRecord
+from gateway.stores.sql_reader import SqlReader
+from gateway.stores.sql_rows import record_of
 
 SOLE = 1
 """The number of the one node."""
@@ -35,3 +38,15 @@ class SoleNode:
 
     def remove(self, number: int) -> None:
         """The next one joins anyway."""
+
+
+class SoleClaims(SqlReader):
+    """What of the port JobReader goes by node."""
+
+    def claimed(self, node: int) -> list[JobRecord]:
+        """All jobs that a node holds."""
+        return [record_of(row) for row in self._rows("claimed", {})] if node == SOLE else []
+
+    def count_claimed(self, node: int | None = None) -> dict[str, int]:  # noqa: ARG002
+        """How many jobs are held, by organization; there is but one node."""
+        return dict(self._rows("count_claimed", {}))

@@ -222,6 +222,7 @@ def test_each_query_is_used() -> None:
     put_together = {
         *(f"{verb}_{kind}" for verb in ("insert", "delete") for kind in ("tag", "label", "word")),
         *("source_type_anywhere", "source_status_anywhere"),
+        *("columns_results", "columns_log_entries"),
     }
     said = set(re.findall('"[a-z_]+"', program))
     unused = [

@@ -14,11 +14,11 @@ from gateway.domain.processing_logs import ProcessingLogEntryWrite
 from gateway.domain.result_store import Filters, Place, Records
 from gateway.domain.results import JobResultWrite
 from gateway.domain.words import ProcessingLogId, ResultStatus
+from gateway.stores.sql_entries import LAST_ID
 from gateway.stores.sql_files import migrations, named_queries
-from gateway.stores.sql_logs import SqlLogReader
 from gateway.stores.sqlite import FILE_NAME, SQL_FOLDER, SqliteJobStore
-from gateway.stores.sqlite_entries import LAST_ID
 from gateway.stores.sqlite_file import SqliteFile
+from gateway.stores.sqlite_reader import SqliteReader
 from tests.builders import NOON, a_job, later
 
 LOG = Log(organization_id="acme", storage_id="s", id=ProcessingLogId.CURATION_LOG)
@@ -119,7 +119,7 @@ async def test_instants_are_bounds_of_the_numbers(store: SqliteJobStore) -> None
     entry = ProcessingLogEntryWrite(business_partner_id="late", status=ResultStatus.OK)
     await store.write(lambda tx: tx.logs.write(LOG, [entry], later(60)))
     queries = named_queries(SQL_FOLDER)
-    search = SqlLogReader(store._writing, queries).search(
+    search = SqliteReader(store._writing, queries).logs.search(
         LOG, Filters(created_after=later(60), created_before=later(61))
     )
     assert search is not None

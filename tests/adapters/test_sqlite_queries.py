@@ -12,7 +12,7 @@ from gateway.domain.record import Position
 from gateway.domain.words import JobStatus
 from gateway.stores.sql_files import named_queries
 from gateway.stores.sqlite import SQL_FOLDER, SqliteJobStore
-from gateway.stores.sqlite_lists import JobLists
+from gateway.stores.sqlite_lists import SqliteJobLists
 from tests.builders import NOON, a_record
 from tests.storing import count_of, insert, pages
 
@@ -87,7 +87,7 @@ def instructions_of(store: SqliteJobStore, sql: str, values: Any) -> int:
 
 async def test_no_query_reads_a_table_from_end_to_end(sqlite_store: SqliteJobStore) -> None:
     for name, sql in named_queries(SQL_FOLDER).items():
-        if name.startswith(("range_", "where_")) or name == "jobs_near":
+        if name.startswith(("columns_", "range_", "where_")) or name == "jobs_near":
             continue
         values: Any = [None] * sql.count("?") or _Unset()
         plan = plan_of(sqlite_store, sql, values)
@@ -104,7 +104,7 @@ async def test_each_filter_is_read_in_order_from_an_index(sqlite_store: SqliteJo
         for organization in ("acme", "other", "third")
     ]
     await insert(sqlite_store, *records)
-    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    lists = SqliteJobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
     position = Position(NOON, "j")
     for organization_id, sort, after in product(
         ("acme", None), ("createdAt", "-createdAt"), (None, position)
@@ -126,7 +126,7 @@ async def test_each_filter_is_read_in_order_from_an_index(sqlite_store: SqliteJo
 async def test_of_several_filters_the_one_that_finds_least_drives(sqlite_store: SqliteJobStore) -> None:
     common = [a_record(tags=("common",), type="A") for _ in range(50)]
     await insert(sqlite_store, *common, a_record(tags=("common", "rare"), type="A", user="bob"))
-    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    lists = SqliteJobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
     for query, expected in (
         (JobQuery(tag=("common",), user="bob"), "jobs_by_user"),
         (JobQuery(tag=("rare",), user="ann"), "SEARCH k USING PRIMARY KEY"),
@@ -140,7 +140,7 @@ async def test_of_several_filters_the_one_that_finds_least_drives(sqlite_store: 
 
 
 async def test_the_text_of_a_query_is_made_once_for_all_values(sqlite_store: SqliteJobStore) -> None:
-    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    lists = SqliteJobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
 
     def text(query: JobQuery) -> str:
         return lists.statement(query, organization_id="acme", after=None, limit=9)[0]
@@ -166,6 +166,7 @@ def test_each_query_is_used() -> None:
     put_together = {
         *(f"{verb}_{kind}" for verb in ("insert", "delete") for kind in ("tag", "label", "word")),
         *("range_type", "range_status", "range_type_anywhere", "range_status_anywhere"),
+        *("columns_results", "columns_log_entries"),
     }
     unused = [
         name
@@ -214,7 +215,7 @@ async def test_a_page_of_words_that_only_late_jobs_have_costs_what_it_shows(
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_RANGES", 3)
     monkeypatch.setattr("gateway.stores.sqlite_drives.MAX_SORTED", 5)
     monkeypatch.setattr("gateway.stores.sqlite_drives.PROBED", 3)
-    lists = JobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
+    lists = SqliteJobLists(sqlite_store._writing, named_queries(SQL_FOLDER))
     await insert(sqlite_store, *(a_record(name="other") for _ in range(3)))
     costs = []
     for first in (0, 100):

@@ -1,6 +1,14 @@
 -- Results and log entries are found alike (postgres_entries.py): {table} is `results` or `log_entries`, and
 -- {column} the column of the storage, of the log or of the run.
 
+-- name: columns_results
+-- What is shown of a result: its document.
+e.document;
+
+-- name: columns_log_entries
+-- What is shown of a log entry: its document and, if :data says so, its data.
+e.document, CASE WHEN :data THEN e.result_data END;
+
 -- name: entries_by_number
 -- The entries with the numbers of an array, in its order.
 SELECT e.number, {columns}

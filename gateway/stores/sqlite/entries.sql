@@ -1,6 +1,14 @@
 -- Results and log entries are found alike (sqlite_entries.py): {table} is `results` or `log_entries`, {scope}
 -- the column of the storage or of the log. Each range is a stretch of one index, in the order of numbers.
 
+-- name: columns_results
+-- What is shown of a result: its document.
+CAST(e.document AS BLOB);
+
+-- name: columns_log_entries
+-- What is shown of a log entry: its document and, if :data says so, its data.
+CAST(e.document AS BLOB), CASE WHEN :data THEN e.result_data END;
+
 -- name: range_entries_all
 -- The entries of a scope, or of what {column} says instead, in a status.
 FROM {table} AS e INDEXED BY {table}_by_{index}
