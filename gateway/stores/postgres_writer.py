@@ -67,6 +67,7 @@ class PostgresWriter(Claims, SqlWriter):
             nodes=PostgresNodeWriter(connection, locking, before_removal=self.finish),
             recent=_NoRecords(),
         )
+        self.begin()
 
     def begin(self) -> None:
         """Forget what the unit of work before this one did."""

@@ -73,7 +73,6 @@ class SqlWriter(SqlReader):
         )
         self.digests: SqlDigestWriter = SqlDigestWriter(connection, queries)
         self.recent: Recent = recent
-        self.begin()
 
     def begin(self) -> None:
         """Forget what the unit of work before this one did."""

@@ -27,6 +27,7 @@ class SqliteWriter(SoleClaims, SqlWriter):
             nodes=SoleNode(),
             recent=RecentRecords(connection),
         )
+        self.begin()
 
     def keep(self) -> None:
         """Have the next units of work find the jobs that this one has written."""
