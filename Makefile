@@ -10,6 +10,9 @@ BENCH_ARGS ?=
 PYTHONS ?= 3.11 3.12 3.13
 FUZZ_SECONDS ?= 600
 
+# Compiled modules are kept, whatever the caller's environment says: tests start the gateway hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup serve demo test lint test-all fuzz contract bench image-constraints clean
 
 help: ## list the commands

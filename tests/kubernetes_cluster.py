@@ -110,11 +110,12 @@ class Cluster:
     # What clients ask for
 
     def patch_job(self, name: str, patch: Object) -> Object:
-        """RFC 7396."""
-        with self.change("jobs", name) as job:
-            _merge(job, patch)
-        self._sync(name)
-        return self.get("jobs", name)
+        """RFC 7396. Nobody sees the change before the job controller has."""
+        with self.lock:
+            with self.change("jobs", name) as job:
+                _merge(job, patch)
+            self._sync(name)
+            return self.get("jobs", name)
 
     def delete_job(self, name: str) -> Object:
         """As with propagationPolicy Background: at once; then the garbage collector takes what it owned."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import create_model
+from pydantic import ConfigDict, create_model
 
 from gateway.contract.shapes import Shape, shape_of
 from gateway.domain.errors import JobsError
@@ -151,7 +151,13 @@ class Operation:
                 self.body.model,
                 ... if self.body.required else self.body.model(),
             )
-        return create_model(self.name[0].upper() + self.name[1:] + "Request", __base__=Model, **members)
+        return create_model(self.name[0].upper() + self.name[1:] + "Request", __base__=_Request, **members)
+
+
+class _Request(Model):
+    """Has no source of its own that its members could be described in."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def _python_name(wire: str) -> str:

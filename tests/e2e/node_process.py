@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.gateway_process import SECONDS, GatewayProcess
+from tests.e2e.gateway_process import SECONDS, GatewayProcess, plain_environment, wait_until
 
 LEASE_SECONDS = 4
 """Short, so that a lost node is missed soon; long enough for a busy machine."""
@@ -30,7 +30,7 @@ class NodeProcess:
 
     def start(self) -> "NodeProcess":
         """Start it; it is at work a moment later."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+        environment = plain_environment()
         with (self._folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "work"],
@@ -52,6 +52,11 @@ class NodeProcess:
         self.process.wait(SECONDS)
 
     @property
+    def works(self) -> bool:
+        """Whether it has said that it runs jobs."""
+        return f"node {self.name} runs jobs" in self.log
+
+    @property
     def log(self) -> str:
         """What it has logged."""
         return (self._folder / "gateway.log").read_text()
@@ -66,6 +71,7 @@ def nodes(
     try:
         for node in made.values():
             node.start()
+        wait_until(lambda: all(node.works for node in made.values()))
         yield made
     finally:
         for node in made.values():

@@ -183,9 +183,9 @@ def test_a_job_goes_on_when_it_stops_and_is_found_again(serve, tmp_path):
     job = {"dockerImageUrl": "none", "commands": ["sh", "-c", f"echo open > {gate}; exit 7"]}
     with serve() as server:
         path = httpx.post(server.url + "/v2/jobs", json=job).headers["location"]
-        version = httpx.get(server.url + path).json()["version"]
-        while (now := server.get(f"{path}/wait?version={version}").json())["jobStatus"] != "RUNNING":
-            version = now["version"]
+        running = server.get(path).json()
+        while running["jobStatus"] != "RUNNING":
+            running = server.get(f"{path}/wait?version={running['version']}").json()
         assert server.stop() == 0
     with serve() as server:
         assert server.get(path).json()["jobStatus"] == "RUNNING"

@@ -3,10 +3,17 @@
 import subprocess
 import sys
 
+from tests.e2e.gateway_process import plain_environment
+
 
 def test_the_demo_tells_its_story_and_ends_with_0() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.demo"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "gateway.demo"],
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all of it happened" in done.stdout

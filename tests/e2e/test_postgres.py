@@ -1,6 +1,5 @@
 """Real gateways on a PostgreSQL database: they serve, outlive its restart, and take over a SQLite gateway."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateway_process import SECONDS, GatewayProcess, wait_until
+from tests.e2e.gateway_process import SECONDS, GatewayProcess, plain_environment, wait_until
 from tests.pg_stand import PgStand, a_stand
 
 
@@ -41,7 +40,7 @@ def gateway_on(stack: ExitStack, data: Path, address: str | None = None, **setti
 
 def run(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the gateway to its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environment = plain_environment()
     return subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
         env=environment | settings,

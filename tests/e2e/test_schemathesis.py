@@ -3,13 +3,12 @@
 The gateway under test runs no commands (runs_nothing.py), since it is told arbitrary ones.
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from gateway.contract.registry import OPERATIONS
-from tests.e2e.gateway_process import SECONDS, GatewayProcess
+from tests.e2e.gateway_process import SECONDS, GatewayProcess, plain_environment
 
 HERE = Path(__file__).parent
 
@@ -24,7 +23,7 @@ def test_requests_made_from_the_document_find_no_disagreement(tmp_path: Path) ->
         run = subprocess.run(
             [*st, "run", url, "--checks", "all", "--header", f"X-API-KEY: {key}"],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
+            env=plain_environment() | {"PYTHONPATH": str(HERE.parents[1])},
             capture_output=True,
             text=True,
             timeout=20 * SECONDS,
