@@ -7,7 +7,7 @@ import pwd
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -725,8 +725,8 @@ async def test_jobs_run_as_another_user(slurm: Slurm) -> None:  # noqa: F811
 
 def test_every_field_is_told_of(gateway: Gateway) -> None:
     """ENFORCED and REFUSED are shown by the tests above."""
-    support: Mapping[str, FeatureSupport] = SlurmExecutor.support
-    assert support.keys() == PROCESS_SUPPORT.keys()
     executor: Executor = gateway.executor
+    assert executor.support.keys() == PROCESS_SUPPORT.keys()
+    assert executor.support["dockerImageUrl"] == FeatureSupport.RECORDED
     assert (executor.queues, executor.reachable_from_anywhere) == (True, True)
     assert executor.isolation.startswith("slurm: jobs run on the cluster's nodes as user")
