@@ -25,6 +25,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]*")
 """What names of images are made of. It keeps paths, and Slurm's shell, from anything else."""
 _LONGEST = 255
 """Bytes in the name of a folder."""
+_OWN_SPACES = ("pid", "mount")
 _NOTE = 'cat >"$1/container.new" && mv "$1/container.new" "$1/container"'
 """Keeps what a runtime tells its hooks: the container's state, with the process id."""
 
@@ -102,9 +103,9 @@ def attempt_bundle(bundle: Bundle, folder: str) -> AttemptBundle:
 
     Of the image's config.json it keeps all but this: the root is a folder of the attempt's own, into which
     all that is in the image's is mounted, read-only (Slurm 22.05 insists on a folder `rootfs` in the bundle,
-    and runtimes on no link); /tmp is the attempt's working folder; there is a namespace of processes, so that
-    the end of the first is the end of all; a hook notes when the container runs, and its process id; the
-    environment comes from Slurm alone.
+    and runtimes on no link); /tmp is the attempt's working folder; its namespaces of mounts and of processes
+    are its own, so that the node sees none of the mounts, and the end of the first process is the end of all;
+    a hook notes when the container runs, and its process id; the environment comes from Slurm alone.
     """
     config = dict(bundle.config)
     config["root"] = {"path": "rootfs", "readonly": True}
@@ -118,8 +119,8 @@ def attempt_bundle(bundle: Bundle, folder: str) -> AttemptBundle:
     ]
     config["mounts"] = [*image, *mounts, _bind(TMP, f"{folder}/work", "rw")]
     linux = config.get("linux") or {}
-    spaces = [one for one in linux.get("namespaces") or () if one.get("type") != "pid"]
-    config["linux"] = linux | {"namespaces": [*spaces, {"type": "pid"}]}
+    spaces = [one for one in linux.get("namespaces") or () if one.get("type") not in _OWN_SPACES]
+    config["linux"] = linux | {"namespaces": [*spaces, *({"type": kind} for kind in _OWN_SPACES)]}
     hooks = config.get("hooks") or {}
     note = {"path": "/bin/sh", "args": ["sh", "-c", _NOTE, "sh", folder]}
     config["hooks"] = hooks | {"poststart": [*(hooks.get("poststart") or ()), note]}
@@ -147,7 +148,7 @@ def step_words(folder: str, loaders: Mapping[str, str]) -> str:
     quoted = shlex.quote(folder)
     export = shlex.quote(",".join(["ALL", *(f"{name}={value}" for name, value in loaders.items())]))
     return (
-        '"$attempt_srun" --nodes=1 --ntasks=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --mpi=none'
+        '"$attempt_srun" --nodes=1 --ntasks=1 --cpus-per-task="${SLURM_CPUS_ON_NODE:-1}" --mpi=none'
         f" --export={export} --input=none --open-mode=append"
         f" --output={quoted}/%t/stdout --error={quoted}/%t/stderr --container={quoted}/bundle --"
     )

@@ -3,12 +3,13 @@
 import json
 import uuid
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.domain.executor import Exited, Launch, Refused, Resources, Running, StartRefused, Vanished
+from gateway.domain.executor import Exited, Launch, Refused, Resources, Running, StartRefused
 from gateway.domain.words import FeatureSupport, OutputChannel
 from tests.adapters.test_slurm_executor import (
     DEAF,
@@ -159,13 +160,14 @@ async def test_output_is_read_while_it_grows_and_is_bounded(contained: Slurm, tm
         assert kept <= 2 * 64 * 1024
 
 
-async def test_a_container_is_held_to_its_memory_and_cores(gateway: Gateway) -> None:
+async def test_a_container_is_held_to_its_memory_and_cores(gateway: Gateway, contained: Slurm) -> None:  # noqa: F811
+    """tail(1) holds what it may have to write."""
     launched = script(
         "nproc; head -c 400000000 /dev/zero | tail -c 400000000; sleep 600",
-        resources=Resources(memory_limit_mb=100),
+        resources=Resources(memory_limit_mb=100, cpu_limit=Decimal(contained.cores)),
     )
     assert await gateway.ran(launched) == Exited(exit_code=137, signal=9, out_of_memory=True)
-    assert gateway.text(launched.key) == "1\n"
+    assert gateway.text(launched.key) == f"{contained.cores}\n"
 
 
 async def test_a_container_that_slurm_ends_has_died(gateway: Gateway, contained: Slurm) -> None:  # noqa: F811
@@ -173,8 +175,7 @@ async def test_a_container_that_slurm_ends_has_died(gateway: Gateway, contained:
     handle = await gateway.running(launched)
     contained.command("scancel", handle)
     seen = await gateway.over(launched, handle)
-    assert isinstance(seen, Vanished | Exited)
-    assert seen != SUCCEEDED
+    assert seen == Exited(exit_code=143, signal=15)
 
 
 @pytest.mark.parametrize("command", ["no-such-command", "/no/such/command", "/etc"])

@@ -507,6 +507,7 @@ async def test_what_cannot_work_is_told_when_it_opens(slurm: Slurm, tmp_path: Pa
         ({"url": "unix:///nowhere"}, "slurmrestd does not answer"),
         ({"api_version": "v0.0.99"}, "v0.0.99"),
         ({"folder": file}, "SLURM_SHARED_FOLDER"),
+        ({"bundles": tmp_path / "none"}, "SLURM_BUNDLES"),
     ):
         folder = settings.pop("folder", tmp_path / "shared")
         with pytest.raises(ExecutorUnavailable, match=re.escape(reason)):
@@ -516,7 +517,8 @@ async def test_what_cannot_work_is_told_when_it_opens(slurm: Slurm, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"shared_folder": Path("relative")}, {"shared_folder": Path("/a%j")}, {"user": "nobody-at-all"}],
+    [{"shared_folder": Path("relative")}, {"shared_folder": Path("/a%j")}, {"user": "nobody-at-all"}]
+    + [{"bundles": Path("relative")}, {"bundles": Path("/a%b")}],
 )
 def test_settings_that_cannot_be_obeyed_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     given = {
