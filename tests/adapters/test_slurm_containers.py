@@ -39,13 +39,14 @@ async def gateway(contained: Slurm, tmp_path: Path) -> AsyncIterator[Gateway]:  
 async def test_a_command_runs_in_the_container_of_its_image(gateway: Gateway, tmp_path: Path) -> None:
     """It sees the image's files and its own working folder as /tmp, and nothing of the node."""
     (tmp_path / "of-the-host").touch()
-    text = f"ls / ; cat {tmp_path}/of-the-host; echo x >/tmp/mine; echo x >/new; echo $$; exit 7"
-    launched = script(text)
+    writes = "echo x >/tmp/mine; echo x >/new; echo x >/bin/new"
+    launched = script(f"ls /; cat {tmp_path}/of-the-host; {writes}; echo $$; exit 7")
     assert await gateway.ran(launched) == Exited(exit_code=7)
     assert gateway.text(launched.key).split() == ["bin", "dev", "etc", "proc", "sys", "tmp", "1"]
     said = gateway.text(launched.key, "stderr")
     assert "of-the-host': No such file or directory" in said
     assert "/new: Read-only file system" in said
+    assert "/bin/new: Read-only file system" in said
     assert (gateway.attempt(launched.key) / "work" / "mine").read_text() == "x\n"
 
 
