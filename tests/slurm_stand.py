@@ -4,7 +4,7 @@ It serves all workers of pytest-xdist: the first that needs it starts it, the la
 process ids. It needs no root, and touches no Slurm that the host may have.
 
 Nodes n1 and n2 are in the partition `main`; n3 is alone in `lone`, for tests that take a node away. With runc
-and busybox-static n1 and n2 run containers, for which one image has a bundle; n3 has no oci.conf.
+and busybox-static n1 and n2 run containers, for which two images have bundles; n3 has no oci.conf.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import getpass
 import io
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,16 +66,16 @@ ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 """
-# As Slurm's own guide has it for runc without root.
 OCI = """\
-RunTimeQuery="runc --rootless=true state %n.%u.%j.%s.%t"
-RunTimeKill="runc --rootless=true kill -a %n.%u.%j.%s.%t"
-RunTimeDelete="runc --rootless=true delete --force %n.%u.%j.%s.%t"
-RunTimeRun="runc --rootless=true run %n.%u.%j.%s.%t -b %b"
+RunTimeQuery="runc --root={folder}/runc/%u --rootless=true state %n.%u.%j.%s.%t"
+RunTimeKill="runc --root={folder}/runc/%u --rootless=true kill -a %n.%u.%j.%s.%t"
+RunTimeDelete="runc --root={folder}/runc/%u --rootless=true delete --force %n.%u.%j.%s.%t"
+RunTimeRun="runc --root={folder}/runc/%u --rootless=true run -b %b %n.%u.%j.%s.%t"
 """
 BARE_NODE = "n3"
 """Its slurm.conf has no oci.conf beside it."""
 IMAGE = "registry.example.org:5000/tests/busybox:1"
+ROOTLESS = "rootless:1"
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} RealMemory=4000\n"
 PARTITIONS = """\
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE
@@ -265,9 +267,11 @@ def _started(folder: Path) -> Slurm:
     (folder / "bare").mkdir()
     for place in (folder, folder / "bare"):
         (place / "slurm.conf").write_text(text + PARTITIONS)
-    (folder / "oci.conf").write_text(OCI)
+    (folder / "oci.conf").write_text(OCI.format(folder=folder))
+    (folder / "runc").mkdir()
+    (folder / "runc").chmod(0o1777)
     if lacks_containers() is None:
-        _make_bundle(folder / "bundles" / IMAGE.replace("/", "+"))
+        _make_bundles(folder / "bundles")
     key = ["--force", f"--key-file={folder}/munge.key", f"--seed-file={folder}/munge.seed"]
     files = [
         f"--{kind}={folder}/munge.{kind.removesuffix('-file')}" for kind in ("socket", "pid-file", "log-file")
@@ -298,15 +302,27 @@ def lacks_containers() -> str | None:
     return None if os.geteuid() == 0 else "the bundle of the tests is for root"
 
 
-def _make_bundle(folder: Path) -> None:
-    """The bundle of IMAGE: busybox, and a variable of its own."""
-    folder.mkdir(parents=True)
+def _make_bundles(folder: Path) -> None:
+    """Bundles of busybox: IMAGE with a variable of its own, and ROOTLESS for the user nobody."""
+    root = folder / IMAGE.replace("/", "+") / "rootfs"
     with tarfile.open(fileobj=io.BytesIO(image_layer())) as archive:
-        archive.extractall(folder / "rootfs", filter="data")
-    subprocess.run(["runc", "spec", "--bundle", folder], env={"PATH": _path()}, check=True)
-    config = json.loads((folder / "config.json").read_text())
+        archive.extractall(root, filter="data")
+    config = _specify(root.parent)
     config["process"]["env"].append("OF_IMAGE=busybox")
-    (folder / "config.json").write_text(json.dumps(config))
+    (root.parent / "config.json").write_text(json.dumps(config))
+    (folder / ROOTLESS).mkdir()
+    config = _specify(folder / ROOTLESS, "--rootless")
+    config["root"]["path"] = str(root)
+    config["linux"]["uidMappings"][0]["hostID"] = pwd.getpwnam("nobody").pw_uid
+    config["linux"]["gidMappings"][0]["hostID"] = pwd.getpwnam("nobody").pw_gid
+    (folder / ROOTLESS / "config.json").write_text(json.dumps(config))
+
+
+def _specify(folder: Path, *options: str) -> Any:
+    """What runc has for a bundle in a folder."""
+    words = ["runc", "spec", *options, "--bundle", str(folder)]
+    subprocess.run(words, env={"PATH": _path()}, check=True)
+    return json.loads((folder / "config.json").read_text())
 
 
 def _stop(folder: Path) -> None:

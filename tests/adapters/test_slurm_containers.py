@@ -1,6 +1,7 @@
 """Jobs in containers of Slurm's, made by runc on the nodes of a real cluster."""
 
 import json
+import pwd
 import uuid
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -21,7 +22,7 @@ from tests.adapters.test_slurm_executor import (
     launch,
     opened,
 )
-from tests.slurm_stand import IMAGE, Slurm, contained, slurm  # noqa: F401
+from tests.slurm_stand import IMAGE, ROOTLESS, Slurm, contained, slurm  # noqa: F401
 
 
 def script(text: str, **members: Any) -> Launch:
@@ -249,6 +250,21 @@ async def test_a_runtime_that_fails_is_told(contained: Slurm, tmp_path: Path) ->
         assert isinstance(seen, Refused)
         assert "the container could not begin" in seen.reason
         assert "/missing" in seen.reason
+
+
+async def test_jobs_of_another_user_run_in_containers_without_root(contained: Slurm, tmp_path: Path) -> None:  # noqa: F811
+    folder = Path(contained.folder) / f"shared-{uuid.uuid4()}"
+    token = tmp_path / "token"
+    token.write_text(contained.command("scontrol", "token", "username=nobody", "lifespan=600"))
+    settings: dict[str, Any] = {"user": "nobody", "token_file": token, "bundles": contained.bundles}
+    async with opened(contained, folder, **settings) as gateway:
+        launched = script("echo x >/tmp/file; id -u; exit 3", image=ROOTLESS)
+        assert await gateway.ran(launched) == Exited(exit_code=3)
+        assert gateway.text(launched.key) == "0\n"
+        file = gateway.attempt(launched.key) / "work" / "file"
+        assert file.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+        await gateway.executor.remove(launched.key.job_id)
+        assert await gateway.executor.kept() == []
 
 
 def test_what_containers_change_is_told(gateway: Gateway) -> None:

@@ -255,3 +255,15 @@ def test_a_container_that_ran_is_over_however_it_ended(node: Node, place: Path) 
     assert leader.wait(SECONDS) == 137
     assert node.folder.refused() is None
     assert node.folder.exited() == Exited(exit_code=137, signal=9)
+
+
+def test_a_container_is_killed_although_it_is_in_no_session_of_the_script(node: Node, place: Path) -> None:
+    pid = node.folder.path / "container"
+    tell = f"printf '{{\"pid\":%s}}' $$ >{pid}; exec sleep 600"
+    leader = contain(node, place, "setsid", "--wait", "sh", "-c", tell)
+    until(lambda: node.text("container").endswith("}"))
+    first = Path("/proc", node.text("container").removeprefix('{"pid":').removesuffix("}"))
+    until(lambda: (first / "cmdline").read_bytes().startswith(b"sleep"))
+    send(leader, signal.SIGUSR2)
+    assert leader.wait(SECONDS) == 137
+    until(lambda: not first.exists())
