@@ -166,8 +166,9 @@ attempt_main() {
     # standard error when a signal ended the command, but for some.
     if [ -d bundle ]; then
         # Neither do runtimes tell the two apart.
-        [ "$attempt_status" -gt 128 ] && attempt_how=signal
-        if [ "$attempt_status" -ne 0 ] && [ -z "$attempt_slain" ] && ! [ -e container ] && ! [ -e refused ]; then
+        if [ "$attempt_status" -gt 128 ]; then
+            attempt_how=signal
+        elif [ "$attempt_status" -ne 0 ] && [ -z "$attempt_slain" ] && ! [ -e container ] && ! [ -e refused ]; then
             attempt_said=$(tail -q -n 1 stderr shell 2>/dev/null | tr '\n' ' ')
             printf 'the container could not begin on node %s: %s\n' "${SLURMD_NODENAME:-unknown}" \
                 "$attempt_said" >refused

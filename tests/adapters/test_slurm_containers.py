@@ -105,13 +105,21 @@ async def test_a_container_that_does_not_end_is_killed_after_the_grace(gateway: 
     handle = await gateway.running(launched)
     await gateway.executor.stop(launched.key, handle, grace_seconds=grace)
     assert await gateway.over(launched, handle) == Exited(exit_code=137, signal=9)
-    attempt = str(gateway.attempt(launched.key)).encode()
+    await eventually(lambda: not lives(gateway, launched))
 
-    def lives() -> bool:
-        """Whether any process still has the attempt's folder mounted."""
-        return any(attempt in _read(path) for path in Path("/proc").glob("[0-9]*/mountinfo"))
 
-    await eventually(lambda: not lives())
+async def test_removal_ends_the_container_and_leaves_its_image_alone(
+    gateway: Gateway,
+    contained: Slurm,  # noqa: F811
+) -> None:
+    image = sorted(contained.bundles.rglob("*"))
+    launched = script("echo here; exec sleep 600")
+    await gateway.running(launched)
+    assert lives(gateway, launched)
+    await gateway.executor.remove(launched.key.job_id)
+    assert not (gateway.folder / launched.key.job_id).exists()
+    await eventually(lambda: not lives(gateway, launched))
+    assert sorted(contained.bundles.rglob("*")) == image
 
 
 async def test_a_container_is_found_again_and_started_once(
@@ -270,6 +278,12 @@ async def test_jobs_of_another_user_run_in_containers_without_root(contained: Sl
 def test_what_containers_change_is_told(gateway: Gateway) -> None:
     assert gateway.executor.support["dockerImageUrl"] == FeatureSupport.ENFORCED
     assert "in a container of Slurm's" in gateway.executor.isolation
+
+
+def lives(gateway: Gateway, launched: Launch) -> bool:
+    """Whether any process has the attempt's folders mounted."""
+    attempt = str(gateway.attempt(launched.key)).encode()
+    return any(attempt in _read(path) for path in Path("/proc").glob("[0-9]*/mountinfo"))
 
 
 def _read(path: Path) -> bytes:

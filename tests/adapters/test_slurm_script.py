@@ -250,6 +250,13 @@ def test_what_srun_says_of_a_container_that_never_ran_is_the_reason(node: Node, 
     assert node.folder.refused() == "the container could not begin on node n7: srun: no such thing"
 
 
+def test_a_container_that_was_ended_before_it_ran_could_have_begun(node: Node, place: Path) -> None:
+    (place / "srun").write_text("#!/bin/sh\nexit 143\n")
+    assert contain(node, place, "true").wait(SECONDS) == 143
+    assert node.folder.refused() is None
+    assert node.folder.exited() == Exited(exit_code=143, signal=15)
+
+
 def test_a_container_that_ran_is_over_however_it_ended(node: Node, place: Path) -> None:
     leader = contain(node, place, "sh", "-c", f"touch {node.folder.path}/container; exit 137")
     assert leader.wait(SECONDS) == 137
