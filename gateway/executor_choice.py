@@ -90,6 +90,7 @@ def _slurm(settings: Settings) -> Executor:
         partition=settings.slurm_partition,
         account=settings.slurm_account,
         default_path=settings.job_path,
+        bundles=settings.slurm_bundles,
         output_limit_bytes=settings.output_limit_bytes,
     )
 

@@ -16,6 +16,8 @@ from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SHARING = ("none", "slurm")
+"""How the isolation begins of executors that run all jobs as one user, on hosts that they share."""
 _BOOTSTRAP = "bootstrap"
 """Name of the first key."""
 
@@ -46,9 +48,9 @@ async def check_keys(house: House, settings: Settings) -> None:
 
 
 def check_shared_host(isolation: str, keys: list[KeyRecord], settings: Settings, now: datetime) -> None:
-    """Raise Refusal when organizations would share a host on which nothing keeps their jobs apart."""
+    """Raise Refusal when organizations would share hosts, and their jobs a user."""
     names = sorted(organizations(keys, now))
-    if isolation == "none" and len(names) > 1 and not settings.shared_host_jobs:
+    if isolation.startswith(SHARING) and len(names) > 1 and not settings.shared_host_jobs:
         raise Refusal(
             f"setting SHARED_HOST_JOBS: there are keys of the organizations {', '.join(names)}, "
             f"and jobs of one could read those of another; say true to allow that"

@@ -200,6 +200,10 @@ class Settings(BaseSettings):
     slurm_shared_folder: Path | None = None
     """Folder that the gateway and all of Slurm's nodes see at the same absolute path; for this gateway alone:
     what is there of jobs that it does not know is deleted. Needed."""
+    slurm_bundles: Path | None = None
+    """Folder that the gateway and all of Slurm's nodes see at the same absolute path, with an OCI bundle for
+    each image, called like the image with `+` for each `/`. With it jobs run in containers of Slurm's, for
+    which the nodes need oci.conf; without it on the nodes themselves."""
     # Kubernetes
     kubernetes_instance: Annotated[str, Field(pattern=LABEL_VALUE)] | None = None
     """Name of this gateway, a label of its Jobs by which it finds them again. The executor kubernetes needs

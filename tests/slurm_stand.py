@@ -3,25 +3,32 @@
 It serves all workers of pytest-xdist: the first that needs it starts it, the last that is done ends it, by
 process ids. It needs no root, and touches no Slurm that the host may have.
 
-Nodes n1 and n2 are in the partition `main`; n3 is alone in `lone`, for tests that take a node away.
+Nodes n1 and n2 are in the partition `main`; n3 is alone in `lone`, for tests that take a node away. With runc
+and busybox-static n1 and n2 run containers, for which two images have bundles; n3 has no oci.conf.
 """
 
 import fcntl
 import getpass
+import io
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.docker_stand import BUSYBOX, image_layer
 
 SECONDS = 30.0
 """How long the cluster may take for anything; it needs a fraction of it."""
@@ -59,6 +66,16 @@ ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 """
+OCI = """\
+RunTimeQuery="runc --root={folder}/runc/%u --rootless=true state %n.%u.%j.%s.%t"
+RunTimeKill="runc --root={folder}/runc/%u --rootless=true kill -a %n.%u.%j.%s.%t"
+RunTimeDelete="runc --root={folder}/runc/%u --rootless=true delete --force %n.%u.%j.%s.%t"
+RunTimeRun="runc --root={folder}/runc/%u --rootless=true run -b %b %n.%u.%j.%s.%t"
+"""
+BARE_NODE = "n3"
+"""Its slurm.conf has no oci.conf beside it."""
+IMAGE = "registry.example.org:5000/tests/busybox:1"
+ROOTLESS = "rootless:1"
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} RealMemory=4000\n"
 PARTITIONS = """\
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE
@@ -79,6 +96,11 @@ class Slurm:
     user: str
     cores: int
     """Of each node."""
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of the images' bundles."""
+        return Path(self.folder, "bundles")
 
     @property
     def token_file(self) -> Path:
@@ -193,6 +215,15 @@ def slurm(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
                 _stop(Path(cluster.folder))
 
 
+@pytest.fixture
+def contained(slurm: Slurm) -> Slurm:
+    """The cluster, if it can run containers."""
+    if lack := lacks_containers():
+        leave_out = pytest.fail if os.environ.get("ENGINES") == "all" else pytest.skip
+        leave_out(f"containers in Slurm left out: {lack}")
+    return slurm
+
+
 @dataclass
 class _Users:
     count: int
@@ -233,7 +264,14 @@ def _started(folder: Path) -> Slurm:
     text = CONFIGURATION.format(folder=folder, host=host, user=user, controller_port=controller_port)
     for name, port in zip(NODES, ports, strict=True):
         text += NODE.format(name=name, host=host, port=port, cores=cores)
-    (folder / "slurm.conf").write_text(text + PARTITIONS)
+    (folder / "bare").mkdir()
+    for place in (folder, folder / "bare"):
+        (place / "slurm.conf").write_text(text + PARTITIONS)
+    (folder / "oci.conf").write_text(OCI.format(folder=folder))
+    (folder / "runc").mkdir()
+    (folder / "runc").chmod(0o1777)
+    if lacks_containers() is None:
+        _make_bundles(folder / "bundles")
     key = ["--force", f"--key-file={folder}/munge.key", f"--seed-file={folder}/munge.seed"]
     files = [
         f"--{kind}={folder}/munge.{kind.removesuffix('-file')}" for kind in ("socket", "pid-file", "log-file")
@@ -243,7 +281,8 @@ def _started(folder: Path) -> Slurm:
     _spawn(folder, "slurmctld", "slurmctld", "-D")
     _wait(lambda: "UP" in _run(folder, "scontrol", "ping"), "slurmctld")
     for name in NODES:
-        _spawn(folder, name, "slurmd", "-D", "-N", name)
+        bare = ["env", f"SLURM_CONF={folder}/bare/slurm.conf"] if name == BARE_NODE else []
+        _spawn(folder, name, *bare, "slurmd", "-D", "-N", name)
     _wait(
         lambda: _run(folder, "sinfo", "-h", "-N", "-o", "%t").split().count("idle") >= len(NODES), "the nodes"
     )
@@ -252,6 +291,38 @@ def _started(folder: Path) -> Slurm:
     rest.start()
     (folder / "token").write_text(_run(folder, "scontrol", "token", "lifespan=36000"))
     return Slurm(folder=str(folder), url=rest.url, version=version, user=user, cores=cores)
+
+
+def lacks_containers() -> str | None:
+    """What this machine lacks for containers in Slurm; None if nothing."""
+    if shutil.which("runc", path=_path()) is None:
+        return "runc is not installed"
+    if not Path(BUSYBOX).exists():
+        return "busybox-static is not installed"
+    return None if os.geteuid() == 0 else "the bundle of the tests is for root"
+
+
+def _make_bundles(folder: Path) -> None:
+    """Bundles of busybox: IMAGE with a variable of its own, and ROOTLESS for the user nobody."""
+    root = folder / IMAGE.replace("/", "+") / "rootfs"
+    with tarfile.open(fileobj=io.BytesIO(image_layer())) as archive:
+        archive.extractall(root, filter="data")
+    config = _specify(root.parent)
+    config["process"]["env"].append("OF_IMAGE=busybox")
+    (root.parent / "config.json").write_text(json.dumps(config))
+    (folder / ROOTLESS).mkdir()
+    config = _specify(folder / ROOTLESS, "--rootless")
+    config["root"]["path"] = str(root)
+    config["linux"]["uidMappings"][0]["hostID"] = pwd.getpwnam("nobody").pw_uid
+    config["linux"]["gidMappings"][0]["hostID"] = pwd.getpwnam("nobody").pw_gid
+    (folder / ROOTLESS / "config.json").write_text(json.dumps(config))
+
+
+def _specify(folder: Path, *options: str) -> Any:
+    """What runc has for a bundle in a folder."""
+    words = ["runc", "spec", *options, "--bundle", str(folder)]
+    subprocess.run(words, env={"PATH": _path()}, check=True)
+    return json.loads((folder / "config.json").read_text())
 
 
 def _stop(folder: Path) -> None:

@@ -8,6 +8,8 @@ minutes after its end (MinJobAge) and tells an exit status only until then.
 may have been submitted before. Were the same attempt submitted twice all the same, because a submission
 was under way for very long, the script of one of them would see that the other has begun, and leave.
 
+With bundles of images the commands run in containers, see `slurm_bundles`; else on the nodes themselves.
+
 Left out: dependencies, arrays, accounting.
 """
 
@@ -15,7 +17,6 @@ import asyncio
 import logging
 import os
 import pwd
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -34,22 +35,21 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import OutputChannel
-from gateway.executors.output_file import OutputFile, can_punch
+from gateway.executors.slurm_attempts import Attempts
+from gateway.executors.slurm_bundles import Bundles
 from gateway.executors.slurm_client import SlurmClient, SlurmRefusal, SlurmUnreachable
-from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, SharedFolder, delete_tree
+from gateway.executors.slurm_folder import WITHDRAWN
 from gateway.executors.slurm_followed import Followed
 from gateway.executors.slurm_listing import Listing
 from gateway.executors.slurm_reply import SlurmJob
 from gateway.executors.slurm_request import api_number
 from gateway.executors.slurm_sight import is_over, sight, sight_of_forgotten
 from gateway.executors.slurm_start import Starter, name_of
-from gateway.executors.slurm_support import SUPPORT
+from gateway.executors.slurm_support import isolation_of, support_of
 
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may name a folder; ids are UUIDs."""
 PAUSE_SECONDS = 1.0
 """Between two looks at Slurm while an attempt is followed."""
 BRISK_PAUSE_SECONDS = 0.2
@@ -66,7 +66,6 @@ class SlurmExecutor:
     name = "slurm"
     queues = True
     reachable_from_anywhere = True
-    support = SUPPORT
 
     def __init__(
         self,
@@ -79,20 +78,19 @@ class SlurmExecutor:
         partition: str | None = None,
         account: str | None = None,
         default_path: str,
+        bundles: Path | None = None,
         output_limit_bytes: int = 10 * MIB,
     ) -> None:
         """`user`: Slurm's, whose token it is and as whom jobs run; None = the gateway's own.
+        `bundles`: the folder of the images' bundles, in which commands run; None = they run on the nodes.
 
         Raises ValueError, which begins with the setting's name.
         """
-        if not shared_folder.is_absolute() or re.search(r"[%\\\x00-\x1f]", str(shared_folder)):
-            raise ValueError("SLURM_SHARED_FOLDER: must be an absolute path without % and \\")
         self.user = user or pwd.getpwuid(os.geteuid()).pw_name
-        self.isolation = (
-            f"slurm: jobs run on the cluster's nodes as user {self.user}, without containers; "
-            "Slurm keeps their memory, cores and time apart, not their files"
-        )
-        self._shared = SharedFolder(shared_folder, _owner(self.user))
+        self.support = support_of(bundles=bundles is not None)
+        self.isolation = isolation_of(self.user, bundles=bundles is not None)
+        self._attempts = Attempts(shared_folder, user=self.user, output_limit_bytes=output_limit_bytes)
+        self._bundles = None if bundles is None else Bundles(bundles)
         version = api_number(api_version)
         self._client = SlurmClient(url, version=version, user=self.user, token_file=token_file)
         self._listing = Listing(self._client)
@@ -104,9 +102,8 @@ class SlurmExecutor:
             partition=partition,
             account=account,
             default_path=default_path,
+            bundles=self._bundles,
         )
-        self._output_limit_bytes = output_limit_bytes
-        self._punching = True
         self._followed: dict[AttemptKey, Followed] = {}
         self._over: dict[AttemptKey, Observation] = {}
         """Ends that were seen and not yet asked for."""
@@ -117,16 +114,19 @@ class SlurmExecutor:
         self._watcher: asyncio.Task[None] | None = None
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
-        """Try the shared folder and slurmrestd. Raises ExecutorUnavailable."""
+        """Try the shared folder, that of the bundles and slurmrestd. Raises ExecutorUnavailable."""
         self._ended = ended
-        path = self._shared.path
         try:
-            await asyncio.to_thread(self._shared.prepare)
-            self._punching = await asyncio.to_thread(can_punch, path)
+            await asyncio.to_thread(self._attempts.prepare)
         except OSError as error:
-            raise ExecutorUnavailable(f"SLURM_SHARED_FOLDER {path}: {error.strerror}") from None
-        if not self._punching:
-            log.warning("output is not bounded on disk: the file system of %s takes no holes", path)
+            raise ExecutorUnavailable(
+                f"SLURM_SHARED_FOLDER {self._attempts.path}: {error.strerror}"
+            ) from None
+        if self._bundles is not None:
+            try:
+                await asyncio.to_thread(self._bundles.check)
+            except OSError as error:
+                raise ExecutorUnavailable(f"SLURM_BUNDLES {self._bundles.folder}: {error.strerror}") from None
         try:
             release = await self._client.ping()
         except (SlurmUnreachable, SlurmRefusal) as error:
@@ -143,7 +143,7 @@ class SlurmExecutor:
 
     async def start(self, launch: Launch) -> str:
         """Submit the attempt, or find it when it was submitted before; the handle is the Slurm job's id."""
-        slurm_id = await self._starter.start(launch, self._attempt(launch.key))
+        slurm_id = await self._starter.start(launch, self._attempts.folder(launch.key))
         self._hurry()
         return str(slurm_id)
 
@@ -179,7 +179,9 @@ class SlurmExecutor:
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:
         """Read from the stream's file, see `OutputFile.read`."""
-        return await asyncio.to_thread(partial(self._output(key, channel).read, offset=offset, limit=limit))
+        return await asyncio.to_thread(
+            partial(self._attempts.output(key, channel).read, offset=offset, limit=limit)
+        )
 
     def keeps(self, job_id: str) -> bool:  # noqa: ARG002
         """Everybody who sees the shared folder sees everything."""
@@ -199,8 +201,7 @@ class SlurmExecutor:
             del self._followed[key]
         for key in [key for key in self._over if key.job_id == job_id]:
             del self._over[key]
-        folder = self._job(job_id)
-        open_attempts = await asyncio.to_thread(self._open_attempts, job_id)
+        open_attempts = await asyncio.to_thread(self._attempts.open_of, job_id)
         if open_attempts:
             names = {name_of(key) for key in open_attempts}
             try:
@@ -211,40 +212,18 @@ class SlurmExecutor:
             for job in jobs.values():
                 if job.name in names and not is_over(job):
                     await self._starter.cancel(job.id)
-        await asyncio.to_thread(delete_tree, folder)
+        await asyncio.to_thread(self._attempts.delete, job_id)
 
     async def kept(self) -> list[str]:
-        """Ids of the jobs that have a folder. Whatever Slurm has, has one: it is made first."""
-        names = await asyncio.to_thread(os.listdir, self._shared.path)
-        return [name for name in names if JOB_ID.fullmatch(name)]
-
-    def _job(self, job_id: str, *below: str) -> Path:
-        if not JOB_ID.fullmatch(job_id):
-            raise ValueError(f"not the id of a job: {job_id!r}")
-        return self._shared.path.joinpath(job_id, *below)
-
-    def _attempt(self, key: AttemptKey) -> AttemptFolder:
-        return AttemptFolder(self._shared, self._job(key.job_id, str(key.attempt)))
-
-    def _output(self, key: AttemptKey, channel: OutputChannel) -> OutputFile:
-        path = self._job(key.job_id, str(key.attempt), channel.value.lower())
-        return OutputFile(path, self._output_limit_bytes, punching=self._punching)
-
-    def _open_attempts(self, job_id: str) -> list[AttemptKey]:
-        """Attempts that were given to Slurm and wrote no exit status."""
-        try:
-            names = os.listdir(self._job(job_id))
-        except FileNotFoundError:
-            return []
-        keys = [AttemptKey(job_id, int(name)) for name in names if name.isdecimal()]
-        return [key for key in keys if self._attempt(key).exited() is None]
+        """Ids of the jobs that have a folder."""
+        return await asyncio.to_thread(self._attempts.kept)
 
     async def _follow(self, key: AttemptKey, handle: str) -> Followed:
         if (followed := self._followed.get(key)) is None:
-            folder = self._attempt(key)
+            folder = self._attempts.folder(key)
             slurm_id = int(handle) if handle.isdecimal() else 0
             made = Followed(key=key, folder=folder, slurm_id=slurm_id, since=time.monotonic())
-            made.resume(await asyncio.to_thread(folder.stop))
+            await asyncio.to_thread(made.resume)
             followed = self._followed.setdefault(key, made)
             self._hurry()
         return followed
@@ -310,39 +289,15 @@ class SlurmExecutor:
     async def _end(self, followed: Followed, jobs: Mapping[int, SlurmJob]) -> None:
         """The attempt is over; whatever Slurm still has of it is not wanted."""
         self._followed.pop(followed.key, None)
-        await asyncio.to_thread(self._settle, followed.key)
+        await asyncio.to_thread(self._attempts.settle, followed.key)
         job = jobs.get(followed.slurm_id)
         if job is not None and job.name == name_of(followed.key) and not is_over(job):
             await self._starter.cancel(job.id)
 
     def _look_at_all(self, many: list[Followed], jobs: Mapping[int, SlurmJob]) -> list[Observation]:
         for followed in many:
-            self._trim(followed.key)
+            self._attempts.trim(followed.key)
         return [_look(followed, jobs) for followed in many]
-
-    def _trim(self, key: AttemptKey) -> None:
-        for channel in OutputChannel:
-            self._output(key, channel).trim()
-
-    def _settle(self, key: AttemptKey) -> None:
-        """The attempt is over."""
-        self._trim(key)
-        self._attempt(key).forget_launch()
-
-
-def _owner(user: str) -> tuple[int, int] | None:
-    """User and group of the jobs, when they are not the gateway's own."""
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        raise ValueError(f"SLURM_USER: there is no user {user!r} here") from None
-    if entry.pw_uid == os.geteuid():
-        return None
-    if os.geteuid() != 0:
-        raise ValueError(
-            f"SLURM_USER: the gateway must run as {user!r}, or as root, to share files with its jobs"
-        )
-    return entry.pw_uid, entry.pw_gid
 
 
 def _look(followed: Followed, jobs: Mapping[int, SlurmJob]) -> Observation:

@@ -1,8 +1,9 @@
 """An attempt's folder, which the gateway and all nodes see at one path: `<shared>/<job>/<attempt>/`.
 
     launch   what to run, with secrets; the script deletes it when it has read it
-    work/    working folder, HOME and TMPDIR of the command
-    stdout, stderr, begun, refused, exit, shell   see `slurm_script.sh`
+    work/    working folder, HOME and TMPDIR of the command; /tmp of its container
+    bundle/  the bundle of its container, if it gets one
+    stdout, stderr, begun, refused, exit, shell, container   see `slurm_script.sh`
     slurm    what Slurm itself has to say
     sent     the attempt is about to be given to Slurm, or was
     handle   the id of the Slurm job, once it is known
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.executor import Exited
+from gateway.executors.slurm_bundles import AttemptBundle
 
 WITHDRAWN = "withdrawn"
 """What the gateway writes into `begun`, so that no Slurm job will run the attempt."""
@@ -48,15 +50,16 @@ class SharedFolder:
             os.close(descriptor)
             probe.unlink()
 
-    def make(self, folder: Path) -> None:
-        """Make an attempt's folder with its working folder. They may be there, from a start that was cut off.
+    def make(self, folder: Path, *others: str) -> None:
+        """Make an attempt's folder with its working folder, and others in it. They may be there, from a start
+        that was cut off.
 
         The folder above is not the jobs': none can put a link in the place of another's folder.
         """
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         if self.owner is not None:
             folder.parent.chmod(0o711)
-        for step in (folder, folder / "work"):
+        for step in (folder, folder / "work", *(folder / other for other in others)):
             step.mkdir(mode=0o700, exist_ok=True)
             if self.owner is not None:
                 os.chown(step, *self.owner, follow_symlinks=False)
@@ -86,9 +89,17 @@ class AttemptFolder:
         self._shared = shared
         self.path = path
 
-    def prepare(self, launch: bytes) -> bool:
-        """Write all that the script needs. Whether it may have been given to Slurm before. Raises OSError."""
-        self._shared.make(self.path)
+    def prepare(self, launch: bytes, bundle: AttemptBundle | None = None) -> bool:
+        """Write all that the script needs, with the bundle of a container.
+
+        Whether it may have been given to Slurm before. Raises OSError.
+        """
+        self._shared.make(self.path, *(() if bundle is None else ("bundle", "bundle/rootfs")))
+        if bundle is not None:
+            for name, target in bundle.links.items():
+                with suppress(FileExistsError):
+                    (self.path / "bundle" / "rootfs" / name).symlink_to(target)
+            self._shared.write(self.path / "bundle" / "config.json", bundle.config)
         self._shared.write(self.path / "launch", launch)
         try:
             descriptor = os.open(self.path / "sent", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -96,6 +107,10 @@ class AttemptFolder:
             return True
         os.close(descriptor)
         return False
+
+    def contained(self) -> bool:
+        """Whether the attempt runs in a container."""
+        return (self.path / "bundle").is_dir()
 
     def handle(self) -> int | None:
         """The id of the Slurm job that the attempt was given to; None while it is not known."""

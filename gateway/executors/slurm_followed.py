@@ -2,6 +2,9 @@
 
 A stop is SIGTERM to all processes of the job, and after the grace SIGUSR2, on which the script kills what is
 left. Slurm's own SIGKILL comes last, because it begins with another SIGTERM and then waits for its KillWait.
+
+Of a container the first process alone is asked to end, by the script on SIGURG, which harms nobody else:
+Slurm would send SIGTERM to srun, too, which kills at once then, and to the runtime, which passes it on again.
 """
 
 import time
@@ -13,7 +16,7 @@ from gateway.executors.slurm_folder import AttemptFolder
 from gateway.executors.slurm_reply import SlurmJob
 from gateway.executors.slurm_sight import GOING
 
-ASK, SLAY, CANCEL = "SIGTERM", "SIGUSR2", "SIGKILL"
+ASK, ASK_CONTAINER, SLAY, CANCEL = "SIGTERM", "SIGURG", "SIGUSR2", "SIGKILL"
 AGAIN_SECONDS = 0.5
 """Pause after a signal that Slurm refused."""
 SLAYING_SECONDS = 2.0
@@ -37,6 +40,8 @@ class Followed:
     """Whether it was asked to end."""
     slain_at: float | None = None
     """When the script was told to kill it, or Slurm."""
+    contained: bool = False
+    """Whether it runs in a container."""
     not_before: float = 0.0
     """When the next signal may be tried, after one that Slurm refused."""
 
@@ -46,9 +51,10 @@ class Followed:
         if self.kill_at is None or kill_at < self.kill_at:
             self.kill_at = kill_at
 
-    def resume(self, kept: tuple[float, bool] | None) -> None:
+    def resume(self) -> None:
         """Go on with what an earlier gateway began."""
-        if kept is not None:
+        self.contained = self.folder.contained()
+        if (kept := self.folder.stop()) is not None:
             self.kill_at, self.asked = kept
 
     def note_stop(self) -> None:
@@ -65,7 +71,7 @@ class Followed:
         elif self.asked or time.time() >= self.kill_at:
             step, at = SLAY, self.kill_at
         else:
-            step, at = ASK, 0.0
+            step, at = ASK_CONTAINER if self.contained else ASK, 0.0
         return step, max(at, self.not_before)
 
     async def step(self, client: SlurmClient, job: SlurmJob) -> bool:
@@ -81,7 +87,7 @@ class Followed:
             # It is not as it was seen: it begins or ends just now.
             self.not_before = time.time() + AGAIN_SECONDS
             return False
-        if due[0] == ASK:
+        if due[0] in (ASK, ASK_CONTAINER):
             self.asked = True
         else:
             self.slain_at = time.time()

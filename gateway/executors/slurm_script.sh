@@ -9,9 +9,14 @@
 #   shell     what the shell has to say
 #   refused   why the command could not be run
 #   exit      status, exit or signal: a line that counts with its newline
+#   container state of the container, once it runs: written by a hook of its runtime, with the process id
 #
 # Slurm sends signals to the script and to the command alike. The script outlives them. SIGUSR2 is the
-# gateway's "kill now": all other processes of the session are killed. Needs dash or bash.
+# gateway's "kill now": all other processes of the session are killed. SIGURG is its "ask the container to end".
+# Needs dash or bash.
+#
+# A container is a step of the Slurm job, that srun begins and waits for: the script stays on the node. It is in
+# no session of the script's; its first process gets signals from here, and the others die with it.
 
 # Kills all processes of this session but the script, whoever asks, and Slurm's own, which leads the session;
 # fails when there are none.
@@ -46,12 +51,29 @@ attempt_slay_all() {
     done
 }
 
+# Sends a signal to the first process of the container; fails when there is none yet.
+attempt_signal() {
+    attempt_line=
+    { read -r attempt_line <container || [ -n "$attempt_line" ]; } 2>/dev/null || return 1
+    attempt_pid=${attempt_line#*\"pid\":}
+    attempt_pid=${attempt_pid# }
+    attempt_pid=${attempt_pid%%[!0-9]*}
+    [ -n "$attempt_pid" ] && kill "-$1" "$attempt_pid" 2>/dev/null
+}
+
 # Stays beside the command and kills it when it is told to: the script itself waits for the command.
 attempt_guard() {
+    attempt_asked='' attempt_pause=3600
     trap ':' TERM HUP INT QUIT PIPE ALRM USR1
-    trap 'attempt_slay_all; exit 0' USR2
+    trap 'attempt_signal KILL; attempt_slay_all; exit 0' USR2
+    trap 'attempt_asked=1' URG
     while :; do
-        sleep 3600 &
+        if [ -n "$attempt_asked" ]; then
+            # It may be asked to end before it runs.
+            attempt_asked='' attempt_pause=3600
+            attempt_signal TERM || attempt_asked=1 attempt_pause=1
+        fi
+        sleep "$attempt_pause" &
         wait "$!"
     done
 }
@@ -79,8 +101,24 @@ attempt_find() {
             done
             ;;
     esac
-    printf '%s on node %s: %s\n' "$attempt_fault" "${SLURMD_NODENAME:-unknown}" "$1" >../refused
+    attempt_refuse "$attempt_fault on node ${SLURMD_NODENAME:-unknown}: $1"
+}
+
+# Tells why the command could not be run, and is the end.
+attempt_refuse() {
+    printf '%s\n' "$1" >"$attempt_folder/refused"
     exit 127
+}
+
+# Looks for what a container needs of the node. Without oci.conf Slurm would run the command on the node itself.
+attempt_find_srun() {
+    attempt_place="on node ${SLURMD_NODENAME:-unknown}"
+    attempt_conf=${SLURM_CONF:-/etc/slurm/slurm.conf}
+    attempt_conf=${attempt_conf%/*}/oci.conf
+    [ -f "$attempt_conf" ] || attempt_refuse "Slurm cannot run containers $attempt_place: there is no $attempt_conf"
+    attempt_srun=$(command -v srun) || attempt_refuse "Slurm cannot run containers $attempt_place: there is no srun"
+    # See `step_words` of the gateway.
+    [ -e 0 ] || ln -s . 0
 }
 
 # Becomes the command, whose words it is given.
@@ -92,12 +130,19 @@ attempt_become() {
     exec "$@"
 }
 
+# Becomes srun, whose words it is given. What srun itself has to say is not the command's.
+attempt_become_srun() {
+    umask "$attempt_umask"
+    unset PWD OLDPWD SHLVL
+    exec "$@" </dev/null
+}
+
 attempt_main() {
     attempt_umask=$(umask)
     umask 077
     cd "$attempt_folder" || exit 1
     # Handlers, because what is ignored would be ignored by the command, too.
-    trap ':' TERM HUP INT QUIT PIPE ALRM USR1
+    trap ':' TERM HUP INT QUIT PIPE ALRM USR1 URG
     attempt_slain=
     trap 'attempt_slain=1' USR2
     read -r attempt_line </proc/self/stat
@@ -119,7 +164,16 @@ attempt_main() {
 
     # A status alone does not tell `exit 137` from SIGKILL. Shells write "Killed" and the like to their own
     # standard error when a signal ended the command, but for some.
-    if [ "$attempt_status" -gt 128 ]; then
+    if [ -d bundle ]; then
+        # Neither do runtimes tell the two apart.
+        if [ "$attempt_status" -gt 128 ]; then
+            attempt_how=signal
+        elif [ "$attempt_status" -ne 0 ] && [ -z "$attempt_slain" ] && ! [ -e container ] && ! [ -e refused ]; then
+            attempt_said=$(tail -q -n 1 stderr shell 2>/dev/null | tr '\n' ' ')
+            printf 'the container could not begin on node %s: %s\n' "${SLURMD_NODENAME:-unknown}" \
+                "$attempt_said" >refused
+        fi
+    elif [ "$attempt_status" -gt 128 ]; then
         attempt_silent=" 130 141 "
         [ -n "$BASH_VERSION" ] && attempt_silent=" 129 130 131 138 140 141 142 143 "
         case "$attempt_silent" in

@@ -5,6 +5,7 @@ import logging
 import time
 
 from gateway.domain.executor import AttemptKey, Launch, StartRefused
+from gateway.executors.slurm_bundles import Bundles, attempt_bundle
 from gateway.executors.slurm_client import SlurmClient, SlurmRefusal, SlurmUnreachable
 from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder
 from gateway.executors.slurm_followed import CANCEL
@@ -42,6 +43,7 @@ class Starter:
         partition: str | None,
         account: str | None,
         default_path: str,
+        bundles: Bundles | None,
     ) -> None:
         self._client = client
         self._listing = listing
@@ -50,12 +52,12 @@ class Starter:
         self._partition = partition
         self._account = account
         self._default_path = default_path
+        self._bundles = bundles
 
     async def start(self, launch: Launch, folder: AttemptFolder) -> int:
         """The id of the Slurm job that runs the attempt, or will. Raises StartRefused."""
-        text = launch_text(launch, str(folder.path), default_path=self._default_path)
         try:
-            slurm_id, sent = await asyncio.to_thread(_prepare, folder, text)
+            slurm_id, sent = await asyncio.to_thread(self._prepare, launch, folder)
         except OSError as error:
             reason = f"its folder {folder.path} cannot be written: {error.strerror}"
             raise StartRefused(reason, passing=True) from error
@@ -120,14 +122,16 @@ class Starter:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         raise StartRefused(reason, passing=True)
 
-
-def _prepare(folder: AttemptFolder, launch: bytes) -> tuple[int | None, bool]:
-    """The Slurm job that has the attempt, if it is known, and whether one may have it."""
-    if (slurm_id := folder.handle()) is not None:
-        return slurm_id, True
-    begun = folder.begun()
-    if begun == WITHDRAWN:
-        raise StartRefused("its start was given up before", passing=True)
-    if begun is not None:
-        return int(begun), True
-    return None, folder.prepare(launch)
+    def _prepare(self, launch: Launch, folder: AttemptFolder) -> tuple[int | None, bool]:
+        """The Slurm job that has the attempt, if it is known, and whether one may have it."""
+        if (slurm_id := folder.handle()) is not None:
+            return slurm_id, True
+        begun = folder.begun()
+        if begun == WITHDRAWN:
+            raise StartRefused("its start was given up before", passing=True)
+        if begun is not None:
+            return int(begun), True
+        path = str(folder.path)
+        bundle = None if self._bundles is None else self._bundles.find(launch.image)
+        text = launch_text(launch, path, default_path=self._default_path, bundle=bundle)
+        return None, folder.prepare(text, None if bundle is None else attempt_bundle(bundle, path))

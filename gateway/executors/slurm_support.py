@@ -1,4 +1,4 @@
-"""Which fields of a request the Slurm executor enforces.
+"""Which fields of a request the Slurm executor enforces, and what keeps jobs apart.
 
 Memory and cores are Slurm's to hold jobs to, as the cluster is set up: TaskPlugin with cgroups or affinity,
 ConstrainRAMSpace or OverMemoryKill. Its API does not tell; the README asks operators for it.
@@ -14,7 +14,7 @@ SUPPORT: Mapping[str, FeatureSupport] = MappingProxyType(
         "commands": FeatureSupport.ENFORCED,
         # A command is all there is to run on a node.
         "emptyCommands": FeatureSupport.REFUSED,
-        # `commands` run on the node itself.
+        # `commands` run on the node itself, unless there are bundles.
         "dockerImageUrl": FeatureSupport.RECORDED,
         "environmentVariables": FeatureSupport.ENFORCED,
         # Handed to the command as JOB_INPUT_URI; nobody fetches it.
@@ -35,3 +35,19 @@ SUPPORT: Mapping[str, FeatureSupport] = MappingProxyType(
         "cancelGraceSeconds": FeatureSupport.ENFORCED,
     }
 )
+
+
+def support_of(*, bundles: bool) -> Mapping[str, FeatureSupport]:
+    """What is enforced. `bundles`: whether images have bundles, in which commands run."""
+    image = FeatureSupport.ENFORCED if bundles else FeatureSupport.RECORDED
+    return MappingProxyType({**SUPPORT, "dockerImageUrl": image})
+
+
+def isolation_of(user: str, *, bundles: bool) -> str:
+    """What keeps one job from another and from the nodes. `bundles`: as in `support_of`."""
+    apart = (
+        "each in a container of Slurm's, as the bundle of its image and the cluster's oci.conf have it"
+        if bundles
+        else "without containers; Slurm keeps their memory, cores and time apart, not their files"
+    )
+    return f"slurm: jobs run on the cluster's nodes as user {user}, {apart}"

@@ -7,7 +7,7 @@ import pwd
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -507,6 +507,7 @@ async def test_what_cannot_work_is_told_when_it_opens(slurm: Slurm, tmp_path: Pa
         ({"url": "unix:///nowhere"}, "slurmrestd does not answer"),
         ({"api_version": "v0.0.99"}, "v0.0.99"),
         ({"folder": file}, "SLURM_SHARED_FOLDER"),
+        ({"bundles": tmp_path / "none"}, "SLURM_BUNDLES"),
     ):
         folder = settings.pop("folder", tmp_path / "shared")
         with pytest.raises(ExecutorUnavailable, match=re.escape(reason)):
@@ -516,7 +517,8 @@ async def test_what_cannot_work_is_told_when_it_opens(slurm: Slurm, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"shared_folder": Path("relative")}, {"shared_folder": Path("/a%j")}, {"user": "nobody-at-all"}],
+    [{"shared_folder": Path("relative")}, {"shared_folder": Path("/a%j")}, {"user": "nobody-at-all"}]
+    + [{"bundles": Path("relative")}, {"bundles": Path("/a%b")}],
 )
 def test_settings_that_cannot_be_obeyed_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     given = {
@@ -725,8 +727,8 @@ async def test_jobs_run_as_another_user(slurm: Slurm) -> None:  # noqa: F811
 
 def test_every_field_is_told_of(gateway: Gateway) -> None:
     """ENFORCED and REFUSED are shown by the tests above."""
-    support: Mapping[str, FeatureSupport] = SlurmExecutor.support
-    assert support.keys() == PROCESS_SUPPORT.keys()
     executor: Executor = gateway.executor
+    assert executor.support.keys() == PROCESS_SUPPORT.keys()
+    assert executor.support["dockerImageUrl"] == FeatureSupport.RECORDED
     assert (executor.queues, executor.reachable_from_anywhere) == (True, True)
     assert executor.isolation.startswith("slurm: jobs run on the cluster's nodes as user")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.executor import AttemptKey, Exited, Launch
+from gateway.executors.slurm_bundles import Bundle, attempt_bundle
 from gateway.executors.slurm_folder import AttemptFolder, SharedFolder
 from gateway.executors.slurm_launch import batch_script, launch_text
 
@@ -32,10 +33,10 @@ class Node:
         self.folder.prepare(launch_text(launch, path, default_path="/usr/bin:/bin"))
         (self.folder.path.parent / "script").write_text(batch_script(path))
 
-    def begin(self, slurm_id: str = "5") -> subprocess.Popen[bytes]:
+    def begin(self, slurm_id: str = "5", **others: str) -> subprocess.Popen[bytes]:
         words = [self.shell, str(self.folder.path.parent / "script")]
         leader = ["/bin/sh", "-c", '"$@"; exit $?', "leader", *words]
-        environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": slurm_id}
+        environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": slurm_id, **others}
         return subprocess.Popen(leader, env=environment, start_new_session=True)
 
     def run(self, *commands: str, environment: dict[str, str] | None = None) -> int:
@@ -182,3 +183,94 @@ def test_a_command_is_looked_for_as_execvp_does(node: Node, path: str, command: 
     mine.chmod(0o700)
     status = node.begin().wait(SECONDS)
     assert (status, node.folder.refused() is None) == (0 if found else 127, found)
+
+
+SRUN = '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; exec "$@"\n'
+"""Takes Slurm's place: the command tells by itself where it is."""
+
+
+def contain(node: Node, place: Path, *commands: str) -> subprocess.Popen[bytes]:
+    """Begin an attempt for a container, on a node whose programs and oci.conf are in a folder."""
+    path = str(node.folder.path)
+    bundle = Bundle(root=place, content={}, config={"root": {}, "process": {}})
+    launch = Launch(key=AttemptKey("x", 1), commands=commands, image="", environment={})
+    text = launch_text(launch, path, default_path="/usr/bin:/bin", bundle=bundle)
+    node.folder.prepare(text, attempt_bundle(bundle, path))
+    (node.folder.path.parent / "script").write_text(batch_script(path))
+    return node.begin(PATH=str(place), SLURM_CONF=f"{place}/slurm.conf", SLURMD_NODENAME="n7")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """All that a node has, which can run containers."""
+    for name in ("env", "nice", "rm", "sleep", "ln", "tail", "tr", "sh"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    (tmp_path / "oci.conf").touch()
+    (tmp_path / "srun").write_text(SRUN)
+    (tmp_path / "srun").chmod(0o755)
+    return tmp_path
+
+
+def sleeps(leader: subprocess.Popen[bytes], seconds: int) -> bool:
+    """Whether the guard sleeps so long at a time."""
+    for pid in session(leader):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
+                return True
+    return False
+
+
+def test_a_container_that_is_asked_to_end_before_it_runs_is_asked_when_it_does(
+    node: Node, place: Path
+) -> None:
+    folder = node.folder.path
+    tell = f"until [ -e {folder}/go ]; do sleep 0.05; done; printf '{{\"pid\": %s}}' $$ >{folder}/container"
+    leader = contain(node, place, "sh", "-c", f"trap 'exit 9' TERM; {tell}; while :; do sleep 0.05; done")
+    until(lambda: sleeps(leader, 3600))
+    send(leader, signal.SIGURG)
+    until(lambda: sleeps(leader, 1))
+    (folder / "go").touch()
+    assert leader.wait(SECONDS) == 9
+    assert node.folder.exited() == Exited(exit_code=9)
+
+
+@pytest.mark.parametrize("missing", ["oci.conf", "srun"])
+def test_a_node_that_cannot_run_containers_runs_nothing(node: Node, place: Path, missing: str) -> None:
+    (place / missing).unlink()
+    leader = contain(node, place, "sh", "-c", f"echo run >{place}/runs")
+    assert leader.wait(SECONDS) == 127
+    assert "Slurm cannot run containers on node n7: there is no" in (node.folder.refused() or "")
+    assert missing in (node.folder.refused() or "")
+    assert not (place / "runs").exists()
+
+
+def test_what_srun_says_of_a_container_that_never_ran_is_the_reason(node: Node, place: Path) -> None:
+    (place / "srun").write_text("#!/bin/sh\necho srun: no such thing >&2; exit 1\n")
+    assert contain(node, place, "true").wait(SECONDS) == 1
+    assert node.folder.refused() == "the container could not begin on node n7: srun: no such thing"
+
+
+def test_a_container_that_was_ended_before_it_ran_could_have_begun(node: Node, place: Path) -> None:
+    (place / "srun").write_text("#!/bin/sh\nexit 143\n")
+    assert contain(node, place, "true").wait(SECONDS) == 143
+    assert node.folder.refused() is None
+    assert node.folder.exited() == Exited(exit_code=143, signal=15)
+
+
+def test_a_container_that_ran_is_over_however_it_ended(node: Node, place: Path) -> None:
+    leader = contain(node, place, "sh", "-c", f"touch {node.folder.path}/container; exit 137")
+    assert leader.wait(SECONDS) == 137
+    assert node.folder.refused() is None
+    assert node.folder.exited() == Exited(exit_code=137, signal=9)
+
+
+def test_a_container_is_killed_although_it_is_in_no_session_of_the_script(node: Node, place: Path) -> None:
+    pid = node.folder.path / "container"
+    tell = f"printf '{{\"pid\":%s}}' $$ >{pid}; exec sleep 600"
+    leader = contain(node, place, "setsid", "--wait", "sh", "-c", tell)
+    until(lambda: node.text("container").endswith("}"))
+    first = Path("/proc", node.text("container").removeprefix('{"pid":').removesuffix("}"))
+    until(lambda: (first / "cmdline").read_bytes().startswith(b"sleep"))
+    send(leader, signal.SIGUSR2)
+    assert leader.wait(SECONDS) == 137
+    until(lambda: not first.exists())

@@ -267,6 +267,13 @@ def test_organizations_whose_jobs_run_in_an_engine_share_no_host(run):
     run(*other, "--executor", "kubernetes", check=0)
 
 
+def test_organizations_whose_jobs_share_a_user_of_slurms_share_hosts(run):
+    run("keys", "create", "--name", "ada", "--role", "reader", check=0)
+    other = ("keys", "create", "--name", "bob", "--role", "reader", "--organization", "other")
+    refused(run(*other, "--executor", "slurm"), r"setting SHARED_HOST_JOBS: .*default, other")
+    run(*other, "--executor", "slurm", "--shared-host-jobs", check=0)
+
+
 def test_organizations_share_the_host_only_when_that_is_said(run, serve):
     run("keys", "create", "--name", "ada", "--role", "reader", check=0)
     other = ("keys", "create", "--name", "bob", "--role", "reader", "--organization", "other")
