@@ -18,6 +18,7 @@ from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumper
 
 from gateway.stores.errors import StoreError
+from gateway.stores.postgres_columns import register
 from gateway.stores.postgres_errors import LostError, UnreachableError
 
 SCHEMA = "jobs_gateway"
@@ -31,6 +32,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 """The longest time in which no connection is tried after one could not be made."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
+_WRITES = re.compile(r"\b(INSERT INTO|DELETE FROM|(?<!FOR )(?<!KEY )UPDATE)\b")
 
 _DEFAULTS: dict[str, Any] = {
     "application_name": "jobs-gateway",
@@ -81,6 +83,8 @@ class Connection:
         self.raw = raw
         self.failed: psycopg.Error | None = None
         """The first error since `recover`; the server runs nothing more in that transaction."""
+        self.writes = 0
+        """How many statements that write were run."""
 
     @property
     def is_lost(self) -> bool:
@@ -93,8 +97,10 @@ class Connection:
             raise self.failed
         cursor = _Cursor(self.raw)
         cursor.format = psycopg.pq.Format.BINARY
+        translated, writes = _translated(sql)
+        self.writes += writes
         try:
-            cursor.execute(_translated(sql), values or {})
+            cursor.execute(translated, values or {})
         except psycopg.Error as error:
             self.failed = error
             raise
@@ -164,6 +170,7 @@ class Connector:
         raw.prepared_max = 400
         raw.adapters.register_dumper(int, _Bigint)
         raw.adapters.register_dumper(str, StrDumper)
+        register(raw.adapters)
         connection = Connection(raw)
         try:
             connection.run(_SETTINGS.format(statement_seconds=statement_seconds, plans=plans))
@@ -178,9 +185,10 @@ class _Bigint(Int8BinaryDumper):
 
 
 @lru_cache(maxsize=1000)
-def _translated(sql: str) -> str:
-    """The statement with parameters as psycopg writes them."""
-    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).replace("?", "%s")
+def _translated(sql: str) -> tuple[str, bool]:
+    """The statement with parameters as psycopg writes them, and whether it writes."""
+    translated = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).replace("?", "%s")
+    return translated, _WRITES.search(sql) is not None
 
 
 def _name(given: Mapping[str, Any]) -> str:
