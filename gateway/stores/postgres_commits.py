@@ -94,7 +94,7 @@ class GroupCommit:
             await asyncio.to_thread(thread.join)
 
     def _run(self) -> None:
-        transactions = Transactions(self._connector, self._queries)
+        transactions = Transactions(self._connector, self._queries, wait_ms=GROUP_WAIT_MS)
         while (unit := self._units.get()) is not None:
             self._write(transactions, unit)
         # The other threads end, too.
@@ -115,7 +115,7 @@ class GroupCommit:
         """Run a group, which grows by those that wait, in one transaction, and answer. Raises UndoneError or
         LostError when nothing was stored.
         """
-        writer = transactions.begin(GROUP_WAIT_MS)
+        writer = transactions.begin()
         try:
             for unit in self._following(group, time.monotonic() + GROUP_SECONDS):
                 _perform(writer, unit)
@@ -143,7 +143,7 @@ class GroupCommit:
             except UndoneError as error:
                 problem = error.__cause__
                 if not (is_conflict(problem) or is_race(problem)):
-                    self._fail([unit], _told(unit.error or error))
+                    self._fail([unit], _told(unit.error or problem or error))
                     return
             except Exception as error:
                 problem = error
@@ -158,11 +158,9 @@ class GroupCommit:
 
         `in_turn`: with nobody else on any gateway who does so, for who was in the way gets through then.
         """
-        writer = transactions.begin(ALONE_WAIT_MS)
         try:
-            if in_turn:
-                transactions.take_turn(ALONE_WAIT_MS)
-            _perform(writer, unit, alone=True)
+            writer = transactions.begin_alone(ALONE_WAIT_MS, in_turn=in_turn)
+            _perform(writer, unit)
             self._commit(transactions, [unit])
         except BaseException:
             transactions.roll_back()
@@ -213,16 +211,13 @@ class GroupCommit:
             self._loop.call_later(LOOK_AGAIN_SECONDS, self._units.put, unit)
 
 
-def _perform(writer: PostgresWriter, unit: Unit, *, alone: bool = False) -> None:
+def _perform(writer: PostgresWriter, unit: Unit) -> None:
     """Run a unit. Raises UndoneError when its transaction has to be undone, LostError when it is."""
     unit.error, unit.changes = None, ()
     db = writer.connection
     writer.begin()
     try:
         unit.result = unit.work(writer)
-        if alone:
-            # So that its mistakes are told as its own.
-            writer.finish()
     except BaseException as error:
         unit.error = error
     # A unit that swallows the database's error has failed all the same.

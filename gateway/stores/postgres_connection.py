@@ -84,27 +84,42 @@ class Connection:
         self.failed: psycopg.Error | None = None
         """The first error since `recover`; the server runs nothing more in that transaction."""
         self.writes = 0
-        """How many statements that write were run."""
+        """How many statements that write were run, or will be."""
+        self._waiting: list[tuple[str, Mapping[str, Any]]] = []
 
     @property
     def is_lost(self) -> bool:
         """Whether the server is gone."""
         return self.raw.closed or self.raw.broken
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server was told that a transaction begins, as far as is known."""
+        return self.raw.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
     def execute(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> _Cursor:
         """Run one statement. After an error every further one raises that error, until `recover`."""
         if self.failed is not None:
             raise self.failed
-        cursor = _Cursor(self.raw)
-        cursor.format = psycopg.pq.Format.BINARY
-        translated, writes = _translated(sql)
-        self.writes += writes
+        cursor = self._cursor()
+        statement = self._translated(sql)
+        waiting, self._waiting = self._waiting, []
         try:
-            cursor.execute(translated, values or {})
+            if not waiting:
+                return cursor.execute(statement, values or {})
+            with self.raw.pipeline():
+                for before in waiting:
+                    self._cursor().execute(*before)
+                return cursor.execute(statement, values or {})
         except psycopg.Error as error:
             self.failed = error
             raise
-        return cursor
+
+    def later(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
+        """Have a statement run whose result nobody needs: it is sent together with the next one, which raises
+        its error. Without a next one it is not run.
+        """
+        self._waiting.append((self._translated(sql), values or {}))
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that takes many rows: it is given each of their columns as an array."""
@@ -121,13 +136,25 @@ class Connection:
 
     def recover(self, sql: str) -> None:
         """Roll back, to a savepoint or whole, and forget the error."""
-        self.run(sql)
+        self._waiting.clear()
+        if self.has_begun:
+            self.run(sql)
         self.failed = None
 
     def close(self) -> None:
         """Disconnect."""
         with suppress(psycopg.Error):
             self.raw.close()
+
+    def _translated(self, sql: str) -> str:
+        statement, writes = _translated(sql)
+        self.writes += writes
+        return statement
+
+    def _cursor(self) -> _Cursor:
+        cursor = _Cursor(self.raw)
+        cursor.format = psycopg.pq.Format.BINARY
+        return cursor
 
 
 class Connector:

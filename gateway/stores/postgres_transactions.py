@@ -20,36 +20,36 @@ TURN_WAIT_MS = 10_000
 class Transactions:
     """The connection of one thread, made anew when it is lost, and one transaction after another."""
 
-    def __init__(self, connector: Connector, queries: Mapping[str, str]) -> None:
+    def __init__(self, connector: Connector, queries: Mapping[str, str], *, wait_ms: int) -> None:
+        """`wait_ms`: how long a transaction waits for a lock, unless it is told otherwise."""
+        self._wait_ms = wait_ms
         self._connector = connector
         self._queries = queries
         self._db: Connection | None = None
         self._writer: PostgresWriter | None = None
 
-    def begin(self, wait_ms: int) -> PostgresWriter:
-        """Begin one that waits so long for a lock. Raises UnreachableError."""
-        begin = f"BEGIN; SET LOCAL lock_timeout = {wait_ms}"
-        if self._db is not None and self._writer is not None:
-            try:
-                self._db.run(begin)
-                self._writer.start()
-                return self._writer
-            except (psycopg.Error, LostError):
-                # It was lost since the last transaction.
-                self.close()
-        self._db = self._connector.connect()
-        self._writer = PostgresWriter(self._db, self._queries)
-        self._db.run(begin)
+    def begin(self) -> PostgresWriter:
+        """Begin one; the server is told of it with the first statement. Raises UnreachableError."""
+        if self._db is None or self._writer is None:
+            self._db = self._connector.connect()
+            self._db.run(f"SET lock_timeout = {self._wait_ms}")
+            self._writer = PostgresWriter(self._db, self._queries)
+        self._db.later("BEGIN")
+        self._writer.start()
         return self._writer
 
-    def take_turn(self, wait_ms: int) -> None:
-        """Wait until nobody else on any gateway has the turn; then wait so long for other locks."""
-        db = self._db
-        assert db is not None
+    def begin_alone(self, wait_ms: int, *, in_turn: bool) -> PostgresWriter:
+        """Begin one that waits so long for a lock; `in_turn`: when nobody else on any gateway has the turn.
+        Raises UnreachableError, LostError and UndoneError.
+        """
+        writer = self.begin()
+        db = writer.connection
         try:
-            db.run(f"SET LOCAL lock_timeout = {TURN_WAIT_MS}")
-            db.execute(self._queries["lock"], {"what": "jobs_gateway/alone"})
-            db.run(f"SET LOCAL lock_timeout = {wait_ms}")
+            if in_turn:
+                db.later(f"SET LOCAL lock_timeout = {TURN_WAIT_MS}")
+                db.execute(self._queries["lock"], {"what": "jobs_gateway/alone"})
+            db.later(f"SET LOCAL lock_timeout = {wait_ms}")
+            return writer
         except psycopg.Error as error:
             raise (LostError if db.is_lost else UndoneError) from error
 
@@ -67,6 +67,10 @@ class Transactions:
                 number = db.execute(self._queries["last_words"], {"payloads": list(told)}).fetchone()[0]
         except psycopg.Error as error:
             raise (LostError if db.is_lost else UndoneError) from error
+        if not db.has_begun:
+            # No unit has asked the database anything.
+            self.roll_back()
+            return
         try:
             db.run("COMMIT")
         except LostError:

@@ -124,14 +124,14 @@ class PostgresWriter(Claims, SqliteWriter):
         own = self.unit_has_written or bool(self.changes) or len(events) > len(self._before[2])
         rows = [(record, dump(record.job)) for record in held.values()]
         if added := [row for row in rows if row[0].job.id in new]:
-            self._run("insert_jobs", columns([self._new_columns(*row) for row in added]))
+            self._later("insert_jobs", columns([self._new_columns(*row) for row in added]))
             for record, _ in added:
                 for name, sealed in new[record.job.id][1].items():
-                    self._run("insert_secret", {"id": record.job.id, "name": name, "sealed": sealed})
+                    self._later("insert_secret", {"id": record.job.id, "name": name, "sealed": sealed})
         if changed := [row for row in rows if row[0].job.id not in new]:
-            self._run("save_jobs", columns([job_columns(*row) for row in changed]))
+            self._later("save_jobs", columns([job_columns(*row) for row in changed]))
         if events:
-            self._run("add_events", columns([_event_columns(event) for event in events]))
+            self._later("add_events", columns([_event_columns(event) for event in events]))
         for record, document in rows:
             job = record.job
             self._find_by(self._written.get(job.id), job)
@@ -224,7 +224,10 @@ class PostgresWriter(Claims, SqliteWriter):
 
     def _lock(self, *what: str) -> None:
         # Not with _do: what is held back need not be written for it.
-        self._run("lock", {"what": "/".join(("jobs_gateway", *what))})
+        self._later("lock", {"what": "/".join(("jobs_gateway", *what))})
+
+    def _later(self, name: str, values: Mapping[str, Any]) -> None:
+        self.connection.later(self._sql[name], values)
 
 
 class _Seen:
