@@ -219,8 +219,8 @@ class PostgresWriter(Claims, SqliteWriter):
     def _forget(self) -> None:
         """Write what is held back, and know no job any more: all of a node's are about to change."""
         self.finish()
-        super().begin()
-        self.recent.clear()
+        for known in (self._written, self._documents, self._stored, self.recent):
+            known.clear()
 
     def _lock(self, *what: str) -> None:
         # Not with _do: what is held back need not be written for it.

@@ -40,11 +40,12 @@ class FollowUp:
     done: Callable[[Any], Any]
 
     def is_called_for(self, group: Iterable[Unit]) -> bool:
-        """Whether any of these units calls for it."""
+        """Whether any of these units calls for it; one that does the same work does not."""
         return any(
             unit.calls_for_follow_up
             or any(isinstance(change, Change) and self.due(change) for change in unit.changes)
             for unit in group
+            if unit.work != self.work
         )
 
 
