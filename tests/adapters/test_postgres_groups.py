@@ -144,7 +144,9 @@ async def test_a_job_that_units_of_a_group_change_is_read_once_and_written_once(
 
     async with groups.one():
         monkeypatch.setattr(Connection, "_translated", noting)
+        looked = groups.write(lambda tx: tx.job(record.job.id))
         group = [groups.write(changes) for _ in range(3)]
+    assert await looked == record
     assert await outcomes(group) == [0, 1, 2]
     assert run == {"job": 1, "save_jobs": 1}
     stored = await job_of(groups, record.job.id)
@@ -162,11 +164,14 @@ async def test_what_a_node_takes_over_is_known_as_its_own_in_the_same_group(grou
     async with groups.one():
         group: list[Any] = [
             groups.write(look),
+            groups.write(lambda tx: tx.save_job(record.with_(handle="h"))),
             groups.write(lambda tx: tx.nodes.join("a", "a", lease_seconds=600)),
             groups.write(look),
         ]
-    then, number, now = await outcomes(group)
-    assert (then.node, now.node) == (before, number)
+    then, _, number, now = await outcomes(group)
+    assert then == record
+    assert now == record.with_(handle="h", node=number)
+    assert await job_of(groups, record.job.id) == now
 
 
 async def test_a_change_is_told_though_a_node_is_removed_after_it(groups: Groups) -> None:
