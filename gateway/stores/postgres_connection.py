@@ -135,7 +135,7 @@ class Connection:
             raise
 
     def recover(self, sql: str) -> None:
-        """Roll back, to a savepoint or whole, and forget the error."""
+        """Roll back, if there is anything to be, and forget the error and what was to be run later."""
         self._waiting.clear()
         if self.has_begun:
             self.run(sql)

@@ -26,6 +26,7 @@ work reads in order to write is locked until its end, and this is all that is re
                                                      what the earlier has stored
     a nonce                                          its primary key: ON CONFLICT DO NOTHING waits and tells
 
+So a job that one unit of a transaction has read or changed is known to the next ones without another look.
 Locks that two take in different orders end as deadlocks; then the unit is run again (postgres_commits.py).
 """
 
