@@ -50,9 +50,8 @@ async def wait_for_job(house: House, call: Call, *, job_id: str, query: WaitQuer
     """Show the job as soon as it is final or, when `version` is given, has another version; after the timeout
     as it is then.
     """
-    document = await get_job(house, call, job_id=job_id)
     deadline = house.clock.monotonic() + query.timeout_seconds
-    async with house.changes.of(document.id) as changed:
+    async with house.changes.of(job_key(job_id)) as changed:
         while True:
             changed.clear()
             document = await get_job(house, call, job_id=job_id)

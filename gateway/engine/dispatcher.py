@@ -53,10 +53,16 @@ class Dispatcher:
         self._more = False
         while claimed := self._taken() or await self._claim():
             await self.start(claimed)
+            if len(claimed) < _BATCH and not self._claimed and not self._more:
+                # It was all that there was room for.
+                break
         return None
 
     def due(self, change: Change) -> bool:
-        """Whether a job may be claimed now that another has changed."""
+        """Whether a job may be claimed now that another has changed, here or elsewhere."""
+        if change.elsewhere and not self._house.policy.max_running:
+            # What ends elsewhere makes no room here.
+            return change.status is JobStatus.SCHEDULED
         return change.status not in (JobStatus.RUNNING, JobStatus.UNKNOWN)
 
     def claim(self, tx: JobWriter) -> list[JobRecord]:
@@ -105,11 +111,6 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=_PATIENCE_SECONDS)
 
     async def _claim(self) -> list[JobRecord]:
-        def look(tx: JobReader) -> bool:
-            return bool(self._candidates(tx))
-
-        if not await self._house.store.read(look):
-            return []
         return await self._house.store.write(self.claim)
 
     def _taken(self) -> list[JobRecord]:

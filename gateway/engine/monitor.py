@@ -130,7 +130,7 @@ class Monitor:
             await self._end(key, seen)
             self._drop(watch)
             return
-        record = await house.store.read(lambda tx: attempts.current(house, tx, key))
+        record = await house.store.read(lambda tx: attempts.current(house, tx, key), single=True)
         if record is None:
             self._drop(watch)
             return

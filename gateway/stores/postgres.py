@@ -18,7 +18,7 @@ from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.errors import StoreError
 from gateway.stores.postgres_attachments import PostgresAttachments
 from gateway.stores.postgres_clock import PostgresClock
-from gateway.stores.postgres_commits import FollowUp, GroupCommit
+from gateway.stores.postgres_commits import GroupCommit
 from gateway.stores.postgres_connection import Connector
 from gateway.stores.postgres_errors import UnreachableError
 from gateway.stores.postgres_exchange import PostgresExchange
@@ -26,6 +26,7 @@ from gateway.stores.postgres_notices import Notices
 from gateway.stores.postgres_pool import Pool
 from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import migrations, named_queries
+from gateway.stores.units import FollowUp
 
 T = TypeVar("T")
 

@@ -1,9 +1,11 @@
 """The threads that write. Units of work that wait are taken together and made durable by one commit.
 
-A unit that is in the way of another transaction (a deadlock, a lock that is held too long) makes its group
-be undone and its units be run again one by one, each in a transaction of its own, with pauses; so does a lost
-connection. Only when that does not help in the end callers are told SERVICE_UNAVAILABLE. So units may run
-more than once before they are stored once.
+Units of a group run one after the other in one transaction. One that is refused before it has written
+anything has nothing to be undone. When one fails after that, when the database refuses something, or when the
+group is in the way of another transaction (a deadlock, a lock that is held too long), or the connection is
+lost, the whole group is undone, and its units are run again one by one, each in a transaction of its own: so
+each fails alone. What was in the way is tried several times, with pauses; only when that does not help
+callers are told SERVICE_UNAVAILABLE. So units may run more than once before they are stored once.
 """
 
 import asyncio
@@ -11,26 +13,25 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
-
-import psycopg
 
 from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobWriter, ScheduleChange
-from gateway.stores.postgres_connection import Connection, Connector
+from gateway.stores.postgres_connection import Connector
 from gateway.stores.postgres_errors import (
     LostError,
-    UnreachableError,
+    UndoneError,
     is_conflict,
     is_passing,
     is_race,
     unavailable,
 )
 from gateway.stores.postgres_notices import payloads
+from gateway.stores.postgres_transactions import Transactions
 from gateway.stores.postgres_writer import PostgresWriter
+from gateway.stores.units import FollowUp, Unit, carried, settle
 
 WRITERS = 2
 """How many groups are written at a time: while one is made durable, the next is under way."""
@@ -42,46 +43,12 @@ GROUP_WAIT_MS = 250
 """How long a unit of a group waits for a lock."""
 ALONE_WAIT_MS = 2000
 """How long a unit that runs alone waits for a lock."""
-TURN_WAIT_MS = 10_000
-"""How long it waits for its turn: one at a time runs alone on all gateways, so that each gets through."""
 TRIES = 4
 """How often a unit is run alone."""
 PAUSE_SECONDS = 0.01
 """The first pause between them at most; each may be twice as long as the one before."""
-LOOK_UP_SECONDS = 10.0
-"""How long it is asked what became of a commit whose answer was lost."""
 LOOK_AGAIN_SECONDS = 0.02
 """When a claim is tried again that has passed jobs over because others held them."""
-
-
-@dataclass(eq=False)
-class _Unit:
-    """A unit of work, who waits for it, and what became of it."""
-
-    work: Callable[[JobWriter], Any]
-    waiting: "asyncio.Future[Any] | None" = None
-    """None for the follow-up, and for what only calls for it."""
-    calls_for_follow_up: bool = False
-    result: Any = None
-    error: BaseException | None = None
-    changes: Sequence[Change | ScheduleChange] = field(default=())
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """A unit of work that certain changes call for, see JobStore.follow_up."""
-
-    due: Callable[[Change], bool]
-    work: Callable[[JobWriter], Any]
-    done: Callable[[Any], Any]
-
-
-class _AgainError(Exception):
-    """The transaction was undone, and what it did may be tried again; the cause tells why."""
-
-
-class _UnknownError(Exception):
-    """It cannot be found out whether a commit was made."""
 
 
 class GroupCommit:
@@ -101,7 +68,7 @@ class GroupCommit:
         self._tell = tell
         self._node = node
         self._loop = asyncio.get_running_loop()
-        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closing = False
         self.follow_up: FollowUp | None = None
         self._threads = [
@@ -116,7 +83,7 @@ class GroupCommit:
         if self._closing:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         waiting: asyncio.Future[Any] = self._loop.create_future()
-        self._units.put(_Unit(work, waiting))
+        self._units.put(Unit(work, waiting))
         return waiting
 
     async def close(self) -> None:
@@ -127,37 +94,57 @@ class GroupCommit:
             await asyncio.to_thread(thread.join)
 
     def _run(self) -> None:
-        writing = _Writing(self._connector, self._queries)
+        transactions = Transactions(self._connector, self._queries, wait_ms=GROUP_WAIT_MS)
         while (unit := self._units.get()) is not None:
-            self._write(writing, unit)
+            self._write(transactions, unit)
         # The other threads end, too.
         self._units.put(None)
-        writing.close()
+        transactions.close()
 
-    def _write(self, writing: "_Writing", first: _Unit) -> None:
+    def _write(self, transactions: Transactions, first: Unit) -> None:
         group = [first]
         try:
-            again = self._commit(writing, group, until=time.monotonic() + GROUP_SECONDS)
-        except (_AgainError, LostError):
-            again = group
+            self._write_group(transactions, group)
+        except (UndoneError, LostError) as error:
+            for unit in group:
+                self._write_alone(transactions, unit, error.__cause__)
         except Exception as error:
             self._refuse(group, error)
-            return
-        for unit in again:
-            self._write_alone(writing, unit)
 
-    def _write_alone(self, writing: "_Writing", unit: _Unit) -> None:
-        """Run a unit that was in the way of another transaction until it gets through."""
-        problem: BaseException | None = None
+    def _write_group(self, transactions: Transactions, group: list[Unit]) -> None:
+        """Run a group, which grows by those that wait, in one transaction, and answer. Raises UndoneError or
+        LostError when nothing was stored.
+        """
+        writer = transactions.begin()
+        try:
+            for unit in self._following(group, time.monotonic() + GROUP_SECONDS):
+                _perform(writer, unit)
+            last = None
+            if self.follow_up is not None and self.follow_up.is_called_for(group):
+                last = Unit(self.follow_up.work)
+                _perform(writer, last)
+            self._commit(transactions, [*group, last] if last else group)
+        except BaseException:
+            transactions.roll_back()
+            raise
+        self._call(self._settle, group, last)
+        if writer.passed_over:
+            self._call(self._look_again)
+
+    def _write_alone(self, transactions: Transactions, unit: Unit, problem: BaseException | None) -> None:
+        """Run a unit whose group was undone for some reason, until it gets through."""
         pause = PAUSE_SECONDS
         for _ in range(TRIES):
             try:
-                self._commit(writing, [unit])
+                self._try_alone(transactions, unit, in_turn=is_conflict(problem))
                 return
-            except _AgainError as error:
-                problem = error.__cause__
             except LostError as error:
                 problem = error
+            except UndoneError as error:
+                problem = error.__cause__
+                if not (is_conflict(problem) or is_race(problem)):
+                    self._fail([unit], _told(unit.error or problem or error))
+                    return
             except Exception as error:
                 problem = error
                 break
@@ -165,46 +152,28 @@ class GroupCommit:
             pause *= 2
         self._refuse([unit], problem)
 
-    def _refuse(self, group: list[_Unit], problem: BaseException | None) -> None:
-        for unit in group:
-            unit.error = problem if is_race(problem) else _unavailable(problem)
-            unit.changes = ()
-        self._call(self._settle, group, None)
+    def _try_alone(self, transactions: Transactions, unit: Unit, *, in_turn: bool) -> None:
+        """Run a unit in a transaction of its own. The follow-up, which may be what fails, is not run in it,
+        but told to have failed: so it is tried by itself.
 
-    def _commit(self, writing: "_Writing", group: list[_Unit], *, until: float | None = None) -> list[_Unit]:
-        """Run a group, and what it takes until then of those that wait, in one transaction, and answer.
-        Without a time its one unit is run alone.
-
-        The units that are left to be run again by themselves. Raises _AgainError or LostError when nothing
-        was stored, UnreachableError and _UnknownError.
+        `in_turn`: with nobody else on any gateway who does so, for who was in the way gets through then.
         """
-        db, writer = writing.begin(GROUP_WAIT_MS if until is not None else TURN_WAIT_MS)
         try:
-            if until is None:
-                writing.take_turn(ALONE_WAIT_MS)
-            again = []
-            passed_over = False
-            for unit in self._following(group, until or 0.0):
-                if not self._perform(db, writer, unit):
-                    again.append(unit)
-                passed_over = passed_over or writer.passed_over
-            if again == group and len(group) == 1:
-                raise _AgainError from group[0].error
-            done = [unit for unit in group if unit not in again]
-            follow_up = self._follow(db, writer, done)
-            if follow_up is not None:
-                passed_over = passed_over or writer.passed_over
-            changes = [change for unit in (*done, follow_up) if unit for change in unit.changes]
-            writing.commit(payloads(self._node, changes))
+            writer = transactions.begin_alone(ALONE_WAIT_MS, in_turn=in_turn)
+            _perform(writer, unit)
+            self._commit(transactions, [unit])
         except BaseException:
-            writing.roll_back()
+            transactions.roll_back()
             raise
-        self._call(self._settle, done, follow_up)
-        if passed_over:
-            self._call(self._look_again)
-        return again
+        last = None
+        if self.follow_up is not None and self.follow_up.is_called_for([unit]):
+            last = Unit(self.follow_up.work, error=UndoneError())
+        self._call(self._settle, [unit], last)
 
-    def _following(self, group: list[_Unit], until: float) -> Any:
+    def _commit(self, transactions: Transactions, group: list[Unit]) -> None:
+        transactions.commit(payloads(self._node, [change for unit in group for change in unit.changes]))
+
+    def _following(self, group: list[Unit], until: float) -> Iterator[Unit]:
         """The units of a group, which grows by those that wait."""
         yield group[0]
         while len(group) < MAX_GROUP and time.monotonic() < until:
@@ -218,183 +187,54 @@ class GroupCommit:
             group.append(unit)
             yield unit
 
-    def _perform(self, db: Connection, writer: PostgresWriter, unit: _Unit) -> bool:
-        """Run a unit in a savepoint. False when it is to be run again by itself.
+    def _refuse(self, group: list[Unit], problem: BaseException | None) -> None:
+        """What was to be written could not be, for no fault of the units."""
+        self._fail(group, problem if problem and is_race(problem) else unavailable(problem))
 
-        Raises _AgainError when the whole group is, because it is in the way of others.
-        """
-        unit.error, unit.changes = None, ()
-        writer.begin()
-        db.run("SAVEPOINT unit")
-        try:
-            unit.result = unit.work(writer)
-            writer.finish()
-        except BaseException as error:
-            unit.error = error
-        # A unit that swallows the database's error has failed all the same.
-        problem = db.failed or unit.error
-        if problem is None:
-            unit.changes = tuple(writer.changes.values())
-            db.run("RELEASE unit")
-            return True
-        if db.is_lost:
-            raise LostError from problem
-        if is_conflict(db.failed):
-            raise _AgainError from problem
-        db.recover("ROLLBACK TO unit; RELEASE unit")
-        if is_race(problem):
-            unit.error = problem
-            return False
-        unit.error = _told(unit.error or problem)
-        return True
-
-    def _follow(self, db: Connection, writer: PostgresWriter, group: list[_Unit]) -> _Unit | None:
-        """Have the follow-up in the same transaction, if a change of the group calls for it."""
-        follow_up = self.follow_up
-        if follow_up is None:
-            return None
-        changes = (change for unit in group for change in unit.changes)
-        called = any(unit.calls_for_follow_up for unit in group)
-        if not called and not any(isinstance(change, Change) and follow_up.due(change) for change in changes):
-            return None
-        last = _Unit(follow_up.work)
-        try:
-            self._perform(db, writer, last)
-        except _AgainError as error:
-            # It can be done later; the others need not wait for it.
-            db.recover("ROLLBACK TO unit; RELEASE unit")
-            last.error = error
-        return last
+    def _fail(self, group: list[Unit], told: BaseException) -> None:
+        for unit in group:
+            unit.error, unit.changes = told, ()
+        self._call(self._settle, group, None)
 
     def _call(self, function: Callable[..., None], *values: Any) -> None:
         # A loop that was closed before the store has nobody left to tell.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *values)
 
-    def _settle(self, group: list[_Unit], follow_up: _Unit | None) -> None:
-        """On the event loop: tell the changes, then answer those who still wait."""
-        for unit in (*group, follow_up):
-            for change in unit.changes if unit else ():
-                self._tell(change)
-        for unit in group:
-            if unit.waiting is None or unit.waiting.done():
-                continue
-            if unit.error is None:
-                unit.waiting.set_result(unit.result)
-            else:
-                unit.waiting.set_exception(unit.error)
-        if follow_up is not None and self.follow_up is not None:
-            self.follow_up.done(follow_up.result if follow_up.error is None else None)
+    def _settle(self, group: list[Unit], last: Unit | None) -> None:
+        settle(group, last, self.follow_up, self._tell)
 
     def _look_again(self) -> None:
         """On the event loop: have the follow-up run for jobs that were passed over."""
         if not self._closing:
-            unit = _Unit(lambda _tx: None, calls_for_follow_up=True)
+            unit = Unit(lambda _tx: None, calls_for_follow_up=True)
             self._loop.call_later(LOOK_AGAIN_SECONDS, self._units.put, unit)
 
 
-class _Writing:
-    """The connection of one thread, made anew when it is lost, and its transactions."""
-
-    def __init__(self, connector: Connector, queries: Mapping[str, str]) -> None:
-        self._connector = connector
-        self._queries = queries
-        self._db: Connection | None = None
-        self._writer: PostgresWriter | None = None
-
-    def begin(self, wait_ms: int) -> tuple[Connection, PostgresWriter]:
-        """Begin a transaction. Raises UnreachableError."""
-        begin = f"BEGIN; SET LOCAL lock_timeout = {wait_ms}"
-        if self._db is not None and self._writer is not None:
-            try:
-                self._db.run(begin)
-                return self._db, self._writer
-            except (psycopg.Error, LostError):
-                # It was lost since the last transaction.
-                self.close()
-        db = self._connector.connect()
-        writer = PostgresWriter(db, self._queries)
-        self._db, self._writer = db, writer
-        db.run(begin)
-        return db, writer
-
-    def take_turn(self, wait_ms: int) -> None:
-        """Wait until nobody else runs a unit alone, and then for no lock longer than `wait_ms`."""
-        db = self._db
-        assert db is not None
-        try:
-            db.execute(self._queries["lock"], {"what": "jobs_gateway/alone"})
-        except psycopg.Error as error:
-            raise (LostError if db.is_lost else _AgainError) from error
-        db.run(f"SET LOCAL lock_timeout = {wait_ms}")
-
-    def commit(self, told: Iterable[str]) -> None:
-        """Commit, and tell other gateways. Raises LostError when nothing was stored, else _UnknownError when
-        that cannot be found out.
-        """
-        db = self._db
-        assert db is not None
-        try:
-            number = db.execute(self._queries["last_words"], {"payloads": list(told)}).fetchone()[0]
-        except psycopg.Error as error:
-            raise (LostError if db.is_lost else _AgainError) from error
-        try:
-            db.run("COMMIT")
-        except LostError:
-            if number is not None and not self._was_committed(number):
-                raise
-
-    def roll_back(self) -> None:
-        """Undo the transaction, if the server has not done so."""
-        if self._db is None:
-            return
-        try:
-            self._db.recover("ROLLBACK")
-        except (psycopg.Error, LostError):
-            self.close()
-
-    def close(self) -> None:
-        """Disconnect."""
-        if self._db is not None:
-            self._db.close()
-        self._db = self._writer = None
-
-    def _was_committed(self, number: str) -> bool:
-        """What became of a transaction whose end was not heard of. Raises _UnknownError."""
-        self.close()
-        until = time.monotonic() + LOOK_UP_SECONDS
-        while time.monotonic() < until:
-            with suppress(UnreachableError, psycopg.Error, LostError):
-                db = self._connector.connect()
-                try:
-                    outcome = db.execute(self._queries["outcome"], {"number": number}).fetchone()[0]
-                finally:
-                    db.close()
-                if outcome in ("committed", "aborted"):
-                    return bool(outcome == "committed")
-                if outcome is None:
-                    break
-            time.sleep(0.05)
-        raise _UnknownError
+def _perform(writer: PostgresWriter, unit: Unit) -> None:
+    """Run a unit. Raises UndoneError when its transaction has to be undone, LostError when it is."""
+    unit.error, unit.changes = None, ()
+    db = writer.connection
+    writer.begin()
+    try:
+        unit.result = unit.work(writer)
+    except BaseException as error:
+        unit.error = error
+    # A unit that swallows the database's error has failed all the same.
+    problem = db.failed or unit.error
+    if problem is None:
+        unit.changes = tuple(writer.changes.values())
+        return
+    if db.is_lost:
+        raise LostError from problem
+    if db.failed is not None or writer.unit_has_written:
+        raise UndoneError from problem
+    writer.drop()
+    unit.error = _told(problem)
 
 
 def _told(error: BaseException) -> BaseException:
     """What the caller of a unit of work is told of the error that it raised."""
     if is_passing(error):
         return unavailable(error)
-    if isinstance(error, StopIteration):  # which no future can carry
-        wrapped = RuntimeError("a unit of work raised StopIteration")
-        wrapped.__cause__ = error
-        return wrapped
-    return error
-
-
-def _unavailable(error: BaseException | None) -> ServiceUnavailable:
-    if isinstance(error, _UnknownError):
-        told = ServiceUnavailable(
-            "the database was lost during a commit; look whether the change was stored",
-            retry_after_seconds=5,
-        )
-        told.__cause__ = error
-        return told
-    return unavailable(error)
+    return carried(error)

@@ -18,6 +18,7 @@ from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumper
 
 from gateway.stores.errors import StoreError
+from gateway.stores.postgres_columns import register
 from gateway.stores.postgres_errors import LostError, UnreachableError
 
 SCHEMA = "jobs_gateway"
@@ -31,6 +32,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 """The longest time in which no connection is tried after one could not be made."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
+_WRITES = re.compile(r"\b(INSERT INTO|DELETE FROM|(?<!FOR )(?<!KEY )UPDATE)\b")
 
 _DEFAULTS: dict[str, Any] = {
     "application_name": "jobs-gateway",
@@ -81,24 +83,43 @@ class Connection:
         self.raw = raw
         self.failed: psycopg.Error | None = None
         """The first error since `recover`; the server runs nothing more in that transaction."""
+        self.writes = 0
+        """How many statements that write were run, or will be."""
+        self._waiting: list[tuple[str, Mapping[str, Any]]] = []
 
     @property
     def is_lost(self) -> bool:
         """Whether the server is gone."""
         return self.raw.closed or self.raw.broken
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server was told that a transaction begins, as far as is known."""
+        return self.raw.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
     def execute(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> _Cursor:
         """Run one statement. After an error every further one raises that error, until `recover`."""
         if self.failed is not None:
             raise self.failed
-        cursor = _Cursor(self.raw)
-        cursor.format = psycopg.pq.Format.BINARY
+        cursor = self._cursor()
+        statement = self._translated(sql)
+        waiting, self._waiting = self._waiting, []
         try:
-            cursor.execute(_translated(sql), values or {})
+            if not waiting:
+                return cursor.execute(statement, values or {})
+            with self.raw.pipeline():
+                for before in waiting:
+                    self._cursor().execute(*before)
+                return cursor.execute(statement, values or {})
         except psycopg.Error as error:
             self.failed = error
             raise
-        return cursor
+
+    def later(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
+        """Have a statement run whose result nobody needs: it is sent together with the next one, which raises
+        its error. Without a next one it is not run.
+        """
+        self._waiting.append((self._translated(sql), values or {}))
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that takes many rows: it is given each of their columns as an array."""
@@ -114,14 +135,26 @@ class Connection:
             raise
 
     def recover(self, sql: str) -> None:
-        """Roll back, to a savepoint or whole, and forget the error."""
-        self.run(sql)
+        """Roll back, if there is anything to be, and forget the error and what was to be run later."""
+        self._waiting.clear()
+        if self.has_begun:
+            self.run(sql)
         self.failed = None
 
     def close(self) -> None:
         """Disconnect."""
         with suppress(psycopg.Error):
             self.raw.close()
+
+    def _translated(self, sql: str) -> str:
+        statement, writes = _translated(sql)
+        self.writes += writes
+        return statement
+
+    def _cursor(self) -> _Cursor:
+        cursor = _Cursor(self.raw)
+        cursor.format = psycopg.pq.Format.BINARY
+        return cursor
 
 
 class Connector:
@@ -164,6 +197,7 @@ class Connector:
         raw.prepared_max = 400
         raw.adapters.register_dumper(int, _Bigint)
         raw.adapters.register_dumper(str, StrDumper)
+        register(raw.adapters)
         connection = Connection(raw)
         try:
             connection.run(_SETTINGS.format(statement_seconds=statement_seconds, plans=plans))
@@ -178,9 +212,10 @@ class _Bigint(Int8BinaryDumper):
 
 
 @lru_cache(maxsize=1000)
-def _translated(sql: str) -> str:
-    """The statement with parameters as psycopg writes them."""
-    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).replace("?", "%s")
+def _translated(sql: str) -> tuple[str, bool]:
+    """The statement with parameters as psycopg writes them, and whether it writes."""
+    translated = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).replace("?", "%s")
+    return translated, _WRITES.search(sql) is not None
 
 
 def _name(given: Mapping[str, Any]) -> str:

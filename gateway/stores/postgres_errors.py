@@ -36,6 +36,14 @@ class UnreachableError(Exception):
     """There is no connection, and none can be made now."""
 
 
+class UndoneError(Exception):
+    """The transaction has to be undone, and what it did may be tried again; the cause tells why."""
+
+
+class UnknownError(Exception):
+    """It cannot be found out whether a commit was made."""
+
+
 def is_conflict(error: BaseException | None) -> bool:
     """Whether a unit of work that met this error may be run again as it is."""
     return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
@@ -54,6 +62,8 @@ def is_passing(error: BaseException | None) -> bool:
 def unavailable(error: BaseException | None) -> ServiceUnavailable:
     """What callers are told of an error, its cause kept."""
     default = ("the database could not commit", 5)
+    if isinstance(error, UnknownError):
+        default = ("the database was lost during a commit; look whether the change was stored", 5)
     if isinstance(error, LostError | UnreachableError):
         default = ("the database cannot be reached", 2)
     reason, seconds = _told(error) or default

@@ -34,14 +34,15 @@ class PostgresNodeWriter(PostgresNodeReader):
     """The port NodeWriter."""
 
     def __init__(
-        self, connection: Connection, queries: Mapping[str, str], *, before_removal: Callable[[], None]
+        self, connection: Connection, queries: Mapping[str, str], *, before_change: Callable[[], None]
     ) -> None:
-        """`before_removal` has all jobs written that were held back."""
+        """`before_change` has all jobs written that were held back, and none remembered."""
         super().__init__(connection, queries)
-        self._before_removal = before_removal
+        self._before_change = before_change
 
     def join(self, identity: str, name: str, *, lease_seconds: float) -> int:
         """Join with a new number, and take over what a node of the same identity held."""
+        self._before_change()
         before = self._run("own_node", identity=identity).fetchone()
         if before is not None:
             self._run("rename_node", number=before[0])
@@ -63,7 +64,7 @@ class PostgresNodeWriter(PostgresNodeReader):
 
     def remove(self, number: int) -> None:
         """Make a node one no more. It must hold nothing."""
-        self._before_removal()
+        self._before_change()
         self._run("remove_node", number=number)
 
 

@@ -26,19 +26,24 @@ work reads in order to write is locked until its end, and this is all that is re
                                                      what the earlier has stored
     a nonce                                          its primary key: ON CONFLICT DO NOTHING waits and tells
 
+So a job that one unit of a transaction has read or changed is known to the next ones without another look.
 Locks that two take in different orders end as deadlocks; then the unit is run again (postgres_commits.py).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from gateway.domain.record import KeyRecord
+from gateway.domain.job import Job, JobEvent
+from gateway.domain.model import dump
+from gateway.domain.record import JobRecord, KeyRecord, Stored
+from gateway.stores.postgres_columns import columns
 from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_entries import PostgresEntries
 from gateway.stores.postgres_lists import PostgresJobLists
 from gateway.stores.postgres_nodes import Claims, PostgresNodeWriter
-from gateway.stores.postgres_reader import PostgresReader
+from gateway.stores.sql_rows import job_columns, new_job_columns, record_of
 from gateway.stores.sql_writer import SqlWriter
 
 LOCKS = {
@@ -53,35 +58,104 @@ LOCKS = {
 
 
 class PostgresWriter(Claims, SqlWriter):
-    """The port JobWriter over one connection. `begin` comes before each unit of work, `finish` after it."""
+    """The port JobWriter over one connection. `start` comes before each transaction, `begin` before each unit
+    of work, `finish` before the commit: what a transaction has changed of jobs is written together.
+    """
+
+    recent: "_Seen"
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
-        self._looking = PostgresReader(connection, queries)
-        """Reads in the same transaction, without locking."""
+        self.connection = connection
         locking = {**queries, **{name: f"{queries[name]}\n{lock}" for name, lock in LOCKS.items()}}
         super().__init__(
             connection,
             locking,
             lists=PostgresJobLists(connection, locking),
             entries=partial(PostgresEntries, connection, locking),
-            nodes=PostgresNodeWriter(connection, locking, before_removal=self.finish),
-            recent=_NoRecords(),
+            nodes=PostgresNodeWriter(connection, locking, before_change=self._forget),
+            recent=_Seen(),
         )
+        self.start()
+
+    def start(self) -> None:
+        """A transaction begins, in which nothing is known yet."""
+        super().begin()
+        self.recent.clear()
+        self.connection.writes = 0
+        self.passed_over = False
+        """Whether others hold jobs of the queue that would have been found."""
         self.begin()
 
     def begin(self) -> None:
-        """Forget what the unit of work before this one did."""
-        super().begin()
-        self.passed_over = False
-        """Whether others hold jobs of the queue that would have been found."""
+        """A unit of work begins. What units before it have read and written in this transaction is known."""
+        self.changes = {}
+        self._before = dict(self._held), dict(self._new), list(self._events)
+        self._writes_before = self.connection.writes
+
+    def drop(self) -> None:
+        """The unit of work is refused: forget what it holds back."""
+        self._held, self._new, self._events = self._before
+
+    @property
+    def unit_has_written(self) -> bool:
+        """Whether the database has anything of the unit of work."""
+        return self.connection.writes > self._writes_before
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the database has anything of the transaction."""
+        return self.connection.writes > 0
+
+    def finish(self) -> None:
+        """Write what was held back, of this unit of work and those before it: as few statements as can be."""
+        held, new, events = self._held, self._new, self._events
+        own = self.unit_has_written or bool(self.changes) or len(events) > len(self._before[2])
+        rows = [(record, dump(record.job)) for record in held.values()]
+        if added := [row for row in rows if row[0].job.id in new]:
+            self._later("insert_jobs", columns([self._new_columns(*row) for row in added]))
+            for record, _ in added:
+                for name, sealed in new[record.job.id][1].items():
+                    self._later("insert_secret", {"id": record.job.id, "name": name, "sealed": sealed})
+        if changed := [row for row in rows if row[0].job.id not in new]:
+            self._later("save_jobs", columns([job_columns(*row) for row in changed]))
+        if events:
+            self._later("add_events", columns([_event_columns(event) for event in events]))
+        for record, document in rows:
+            job = record.job
+            self._find_by(self._written.get(job.id), job)
+            self._written[job.id] = job
+            self._documents[job.id] = Stored(Job, job.id, job.organization_id, job.version, document)
+            self._stored[job.id] = record, len(document)
+        self._held, self._new, self._events = {}, {}, []
+        self._before = {}, {}, []
+        if not own:
+            # It was all of other units.
+            self._writes_before = self.connection.writes
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """A job with the engine's part; its row is locked until the end of the transaction."""
+        record = super().job(job_id)
+        if record is not None and job_id not in self._held:
+            self.recent.add(record)
+        return record
+
+    def document(self, job_id: str) -> Stored[Job] | None:
+        """A job as replies show it, not parsed."""
+        if (record := self._held.get(job_id)) is not None:
+            job = record.job
+            return Stored(Job, job_id, job.organization_id, job.version, dump(job))
+        return super().document(job_id)
 
     def queue(self, limit: int, *, skip_organizations: Sequence[str] = ()) -> list[str]:
         """Ids of SCHEDULED jobs that are not claimed and that nobody else is changing."""
-        found = super().queue(limit, skip_organizations=skip_organizations)
-        if len(found) < limit:
-            there = self._looking.queue(limit, skip_organizations=skip_organizations)
-            self.passed_over = self.passed_over or len(there) > len(found)
-        return found
+        if skip_organizations:
+            return super().queue(limit, skip_organizations=skip_organizations)
+        rows = self._rows("claimable", {"limit": limit})
+        found = [record_of(row[1:]) for row in rows if row[1] is not None]
+        for record in found:
+            self.recent.add(record)
+        self.passed_over = self.passed_over or len(found) < rows[0][0]
+        return [record.job.id for record in sorted(found, key=_turn)]
 
     def count_claimed(self, node: int | None = None) -> dict[str, int]:
         """How many jobs are held, by organization; nobody claims another until the end: the node, or anybody
@@ -107,10 +181,11 @@ class PostgresWriter(Claims, SqlWriter):
 
     def give_up_places(self, job_id: str) -> list[str]:
         """Take a job out of the queues of its locks; ids of the jobs that are first in one now, each once."""
+        places = self._rows("places", {"id": job_id})
         # Whether it holds them is only known when nobody else moves up any more.
-        for organization_id, name, _, _ in self._rows("places", {"id": job_id}):
+        for organization_id, name, _, _ in places:
             self._lock("lock", organization_id, name)
-        return super().give_up_places(job_id)
+        return super().give_up_places(job_id) if places else []
 
     def keys(self) -> list[KeyRecord]:
         """All API keys ever made, oldest first; who decides by them goes one after the other."""
@@ -125,16 +200,51 @@ class PostgresWriter(Claims, SqlWriter):
             value = super().setting(name, make)
         return value
 
+    def _new_columns(self, record: JobRecord, document: bytes) -> dict[str, Any]:
+        request, _ = self._new[record.job.id]
+        return new_job_columns(record, document) | {"request": dump(request)}
+
+    def _forget(self) -> None:
+        """Write what is held back, and know no job any more: all of a node's are about to change."""
+        self.finish()
+        for known in (self._written, self._documents, self._stored, self.recent):
+            known.clear()
+
     def _lock(self, *what: str) -> None:
         # Not with _do: what is held back need not be written for it.
-        self._run("lock", {"what": "/".join(("jobs_gateway", *what))})
+        self._later("lock", {"what": "/".join(("jobs_gateway", *what))})
+
+    def _later(self, name: str, values: Mapping[str, Any]) -> None:
+        self.connection.later(self._sql[name], values)
 
 
-class _NoRecords:
-    """Remembers no jobs: other gateways change them, too."""
+class _Seen:
+    """The jobs that a transaction has read and locked: they stay as they are until its end."""
 
-    def get(self, job_id: str) -> None:
-        """It is not remembered."""
+    def __init__(self) -> None:
+        self._records: dict[str, JobRecord] = {}
+
+    def add(self, record: JobRecord) -> None:
+        """It was read."""
+        self._records[record.job.id] = record
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """A job, if it was read."""
+        return self._records.get(job_id)
 
     def drop(self, job_id: str) -> None:
-        """There is nothing to forget."""
+        """It is being deleted."""
+        self._records.pop(job_id, None)
+
+    def clear(self) -> None:
+        """The transaction is over."""
+        self._records.clear()
+
+
+def _event_columns(event: JobEvent) -> dict[str, Any]:
+    return {"id": event.job_id, "event_id": int(event.id), "document": dump(event)}
+
+
+def _turn(record: JobRecord) -> tuple[int, datetime, str]:
+    """What the queue is ordered by."""
+    return -record.job.priority, record.job.created_at, record.job.id

@@ -19,11 +19,12 @@ from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobReader, JobWriter, ScheduleChange
 from gateway.stores.sql_files import migrations, named_queries
 from gateway.stores.sqlite_checkpoints import Checkpoints
-from gateway.stores.sqlite_commits import FollowUp, GroupCommit
+from gateway.stores.sqlite_commits import GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
 from gateway.stores.sqlite_reader import SqliteReader
 from gateway.stores.sqlite_writer import SqliteWriter
+from gateway.stores.units import FollowUp
 
 T = TypeVar("T")
 

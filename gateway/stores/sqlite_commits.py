@@ -5,9 +5,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
@@ -15,33 +14,13 @@ from gateway.domain.ports import Change, JobWriter, ScheduleChange
 from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_errors import is_passing, primary_code, unavailable
 from gateway.stores.sqlite_writer import SqliteWriter
+from gateway.stores.units import FollowUp, Unit, carried, settle
 
 MAX_GROUP = 256
 """The most units of work in one commit."""
 BUSY_SECONDS = 10.0
 """How long a group waits for another process that writes."""
 _LOOK_AGAIN_SECONDS = 0.001
-
-
-@dataclass(eq=False)
-class _Unit:
-    """A unit of work, who waits for it, and what became of it."""
-
-    work: Callable[[JobWriter], Any]
-    waiting: "asyncio.Future[Any] | None"
-    """None for the follow-up."""
-    result: Any = None
-    error: BaseException | None = None
-    changes: Sequence[Change | ScheduleChange] = field(default=())
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """A unit of work that certain changes call for, see JobStore.follow_up."""
-
-    due: Callable[[Change], bool]
-    work: Callable[[JobWriter], Any]
-    done: Callable[[Any], Any]
 
 
 class _TransactionLostError(Exception):
@@ -68,7 +47,7 @@ class GroupCommit:
         self._checkpoints = checkpoints
         self._tell = tell
         self._loop = asyncio.get_running_loop()
-        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closing = False
         self.follow_up: FollowUp | None = None
         self._ended = asyncio.Event()
@@ -80,7 +59,7 @@ class GroupCommit:
         if self._closing:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         waiting: asyncio.Future[Any] = self._loop.create_future()
-        self._units.put(_Unit(work, waiting))
+        self._units.put(Unit(work, waiting))
         return waiting
 
     async def close(self) -> None:
@@ -103,8 +82,8 @@ class GroupCommit:
                 unit = self._units.get()
             more = unit is not None
             if group:
-                self._commit(group)
-                self._call(self._settle, group)
+                last = self._commit(group)
+                self._call(settle, group, last, self.follow_up, self._tell)
                 self._checkpoints.committed()
         self._call(self._ended.set)
 
@@ -113,31 +92,25 @@ class GroupCommit:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *values)
 
-    def _commit(self, group: list[_Unit]) -> None:
+    def _commit(self, group: list[Unit]) -> Unit | None:
+        """Run a group and the follow-up in one transaction; what that did, if the group calls for it."""
+        last = None
         try:
             self._begin()
             self._writer.recent.look()
             for unit in group:
                 self._perform(unit)
-            self._follow(group)
+            if self.follow_up is not None and self.follow_up.is_called_for(group):
+                last = Unit(self.follow_up.work)
+                self._perform(last)
             self._db.execute("COMMIT")
         except Exception as error:
             cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
             self._roll_back()
             self._writer.recent.clear()
-            for unit in group:
+            for unit in [*group, last] if last else group:
                 unit.error = unavailable(cause)
-
-    def _follow(self, group: list[_Unit]) -> None:
-        """Have the follow-up in the same transaction, if a change of the group calls for it."""
-        follow_up = self.follow_up
-        if follow_up is None:
-            return
-        changes = (change for unit in group for change in unit.changes)
-        if any(isinstance(change, Change) and follow_up.due(change) for change in changes):
-            last = _Unit(follow_up.work, waiting=None)
-            group.append(last)
-            self._perform(last)
+        return last
 
     def _begin(self) -> None:
         """Wait for another process that writes. SQLite would look seldom, and miss the short times between
@@ -153,7 +126,7 @@ class GroupCommit:
                     raise
             time.sleep(_LOOK_AGAIN_SECONDS)
 
-    def _perform(self, unit: _Unit) -> None:
+    def _perform(self, unit: Unit) -> None:
         self._writer.begin()
         self._db.execute("SAVEPOINT unit")
         try:
@@ -175,30 +148,9 @@ class GroupCommit:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _settle(self, group: list[_Unit]) -> None:
-        """On the event loop: tell the changes, then answer those who still wait."""
-        for unit in group:
-            if unit.error is None:
-                for change in unit.changes:
-                    self._tell(change)
-        for unit in group:
-            if unit.waiting is None:
-                if self.follow_up is not None:
-                    self.follow_up.done(unit.result if unit.error is None else None)
-            elif unit.waiting.done():
-                continue
-            elif unit.error is None:
-                unit.waiting.set_result(unit.result)
-            else:
-                unit.waiting.set_exception(unit.error)
-
 
 def _told(error: BaseException) -> BaseException:
     """What the caller of a unit of work is told of the error that it raised."""
     if is_passing(error):
         return unavailable(error)
-    if isinstance(error, StopIteration):  # which no future can carry
-        wrapped = RuntimeError("a unit of work raised StopIteration")
-        wrapped.__cause__ = error
-        return wrapped
-    return error
+    return carried(error)

@@ -12,7 +12,7 @@ from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.ports import Change, JobStore, JobWriter, ScheduleChange
 from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
-from gateway.stores import postgres_commits, postgres_notices, postgres_pool
+from gateway.stores import postgres_notices, postgres_pool, postgres_transactions
 from gateway.stores.errors import StoreError
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_clock import PostgresClock
@@ -135,7 +135,7 @@ async def test_of_a_commit_that_is_not_answered_it_is_found_out_what_became_of_i
 
 
 async def test_what_cannot_be_found_out_is_told_so(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_commits, "LOOK_UP_SECONDS", 0.0)
+    monkeypatch.setattr(postgres_transactions, "LOOK_UP_SECONDS", 0.0)
     record = a_record()
     loses_commits(monkeypatch, before=False)
     with pytest.raises(ServiceUnavailable, match="look whether the change was stored") as caught:

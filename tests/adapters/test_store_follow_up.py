@@ -50,6 +50,20 @@ async def test_a_follow_up_runs_for_no_other_change_and_none_of_its_own(store: J
     assert told == ["told"]
 
 
+async def test_a_unit_that_does_the_same_work_calls_for_no_follow_up(store: JobStore) -> None:
+    told: list[Any] = []
+    record = await inserted(store, job_status=JobStatus.WAITING)
+
+    def schedule(tx: JobWriter) -> None:
+        tx.save_job(record.with_(job=record.job.with_(job_status=JobStatus.SCHEDULED)))
+
+    store.follow_up(scheduled, schedule, told.append)
+    await store.write(schedule)
+    assert told == []
+    await inserted(store, job_status=JobStatus.SCHEDULED)
+    assert told == [None]
+
+
 async def test_a_follow_up_that_fails_is_undone_alone(store: JobStore) -> None:
     told: list[Any] = []
     other = a_record()

@@ -22,6 +22,28 @@ WHERE status = 'SCHEDULED' AND NOT claimed
 ORDER BY priority DESC, created_at, id
 LIMIT :limit;
 
+-- name: claimable
+-- Of the queue, jobs that nobody else is changing, with the engine's part, behind how many there are with those
+-- that others are changing. A row with nothing but that number when there are none.
+WITH found AS (
+    SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
+    FROM jobs
+    WHERE status = 'SCHEDULED' AND NOT claimed
+    ORDER BY priority DESC, created_at, id
+    LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT there.number, found.*
+FROM (
+    SELECT count(*) FROM (
+        SELECT FROM jobs
+        WHERE status = 'SCHEDULED' AND NOT claimed
+        ORDER BY priority DESC, created_at, id
+        LIMIT :limit
+    ) AS queue
+) AS there (number)
+LEFT JOIN found ON true;
+
 -- name: queueing_organizations
 -- Organizations that have a job in the queue. Jumps from one to the next instead of reading all jobs.
 WITH RECURSIVE organization (id) AS (

@@ -11,27 +11,59 @@ WHERE id = :id;
 -- A job as replies show it, by id.
 SELECT organization_id, version, document FROM jobs WHERE id = :id;
 
--- name: insert_job
--- Stores a new job.
-INSERT INTO jobs (
-    id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority,
-    status, version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash,
-    stop, stop_grace_seconds, node, words, document
-) VALUES (
-    :id, :organization_id, :user, :storage_id, :type, :scheduled_job_id, :created_at, :priority,
-    :status, :version, :finished_at, :expires_at, :event_count, :wake_at, :claimed, :handle, :token_hash,
-    :stop, :stop_grace_seconds, :node, :words, :document
+-- name: insert_jobs
+-- Stores new jobs with the requests that started them; each parameter is an array with one column.
+WITH new AS (
+    SELECT * FROM unnest(
+        CAST(:id AS text[]), CAST(:organization_id AS text[]), CAST(:user AS text[]),
+        CAST(:storage_id AS text[]), CAST(:type AS text[]), CAST(:scheduled_job_id AS text[]),
+        CAST(:created_at AS bigint[]), CAST(:priority AS bigint[]), CAST(:status AS text[]),
+        CAST(:version AS bigint[]), CAST(:finished_at AS bigint[]), CAST(:expires_at AS bigint[]),
+        CAST(:event_count AS bigint[]), CAST(:wake_at AS bigint[]), CAST(:claimed AS boolean[]),
+        CAST(:handle AS text[]), CAST(:token_hash AS text[]), CAST(:stop AS text[]),
+        CAST(:stop_grace_seconds AS bigint[]), CAST(:node AS bigint[]), CAST(:words AS text[]),
+        CAST(:document AS bytea[]), CAST(:request AS bytea[])
+    ) AS given (
+        id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority, status,
+        version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash, stop,
+        stop_grace_seconds, node, words, document, request
+    )
+), inserted AS (
+    INSERT INTO jobs (
+        id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority, status,
+        version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash, stop,
+        stop_grace_seconds, node, words, document
+    )
+    SELECT
+        id, organization_id, "user", storage_id, type, scheduled_job_id, created_at, priority, status,
+        version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash, stop,
+        stop_grace_seconds, node, words, document
+    FROM new
+    RETURNING number, id
 )
-RETURNING number;
+INSERT INTO job_requests (number, document)
+SELECT inserted.number, new.request FROM inserted JOIN new ON new.id = inserted.id;
 
--- name: save_job
--- Stores a job that has changed. What never changes is left out.
-UPDATE jobs
-SET status = :status, version = :version, finished_at = :finished_at, expires_at = :expires_at,
-    event_count = :event_count, wake_at = :wake_at, claimed = :claimed, handle = :handle,
-    token_hash = :token_hash, stop = :stop, stop_grace_seconds = :stop_grace_seconds, node = :node,
-    words = :words, document = :document
-WHERE id = :id;
+-- name: save_jobs
+-- Stores jobs that have changed; each parameter is an array with one column. What never changes is left out.
+UPDATE jobs AS j
+SET
+    status = changed.status, version = changed.version, finished_at = changed.finished_at,
+    expires_at = changed.expires_at, event_count = changed.event_count, wake_at = changed.wake_at,
+    claimed = changed.claimed, handle = changed.handle, token_hash = changed.token_hash,
+    stop = changed.stop, stop_grace_seconds = changed.stop_grace_seconds, node = changed.node,
+    words = changed.words, document = changed.document
+FROM unnest(
+    CAST(:id AS text[]), CAST(:status AS text[]), CAST(:version AS bigint[]),
+    CAST(:finished_at AS bigint[]), CAST(:expires_at AS bigint[]), CAST(:event_count AS bigint[]),
+    CAST(:wake_at AS bigint[]), CAST(:claimed AS boolean[]), CAST(:handle AS text[]),
+    CAST(:token_hash AS text[]), CAST(:stop AS text[]), CAST(:stop_grace_seconds AS bigint[]),
+    CAST(:node AS bigint[]), CAST(:words AS text[]), CAST(:document AS bytea[])
+) AS changed (
+    id, status, version, finished_at, expires_at, event_count, wake_at, claimed, handle, token_hash,
+    stop, stop_grace_seconds, node, words, document
+)
+WHERE j.id = changed.id;
 
 -- name: found_by
 -- What a job that is to be removed is found by; tags and labels as JSON arrays.
@@ -48,26 +80,26 @@ WHERE j.id = :id;
 -- Removes a job; its history, request, secrets and own dependencies go with it.
 DELETE FROM jobs WHERE id = :id;
 
--- name: insert_request
--- Keeps the request that started a job; `number` is the job's.
-INSERT INTO job_requests (number, document) VALUES (:number, :document);
-
 -- name: request
 -- The request that started a job.
 SELECT r.document FROM jobs AS j JOIN job_requests AS r ON r.number = j.number WHERE j.id = :id;
 
 -- name: insert_secret
--- Keeps a sealed value; `number` is the job's.
-INSERT INTO job_secrets (number, name, sealed) VALUES (:number, :name, :sealed);
+-- Keeps a sealed value of a job.
+INSERT INTO job_secrets (number, name, sealed) SELECT number, :name, :sealed FROM jobs WHERE id = :id;
 
 -- name: secrets
 -- The sealed values of a job.
 SELECT s.name, s.sealed FROM jobs AS j JOIN job_secrets AS s ON s.number = j.number WHERE j.id = :id;
 
--- name: add_event
--- Appends to the history of a job; no row when there is no such job.
+-- name: add_events
+-- Appends to the history of jobs; each parameter is an array with one column.
 INSERT INTO job_events (number, id, document)
-SELECT number, :event_id, :document FROM jobs WHERE id = :id;
+SELECT j.number, event.id, event.document
+FROM unnest(
+    CAST(:id AS text[]), CAST(:event_id AS bigint[]), CAST(:document AS bytea[])
+) AS event (job_id, id, document)
+JOIN jobs AS j ON j.id = event.job_id;
 
 -- name: events
 -- A piece of the history of a job, oldest first.
