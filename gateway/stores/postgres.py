@@ -19,9 +19,10 @@ from gateway.stores.errors import StoreError
 from gateway.stores.postgres_attachments import PostgresAttachments
 from gateway.stores.postgres_clock import PostgresClock
 from gateway.stores.postgres_commits import GroupCommit
-from gateway.stores.postgres_connection import Connector
+from gateway.stores.postgres_connection import Connection, Connector
 from gateway.stores.postgres_errors import UnreachableError
 from gateway.stores.postgres_exchange import PostgresExchange
+from gateway.stores.postgres_halted import LOOK_SECONDS, end_halted
 from gateway.stores.postgres_notices import Notices
 from gateway.stores.postgres_pool import Pool
 from gateway.stores.postgres_schema import SQL_FOLDER, migrate
@@ -69,7 +70,7 @@ class PostgresJobStore:
         self.exchange = PostgresExchange(self._files, self._queries, node=self._node)
         """Questions to the other gateways."""
         self._pools = (self._reads, self._long_reads, self._files)
-        self._clock_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises StoreError."""
@@ -79,12 +80,15 @@ class PostgresJobStore:
             await self._notices.open()
             for pool in self._pools:
                 pool.open()
-            await self._look_at_clock()
+            await self._reads.use(self._look_at_clock)
         except (UnreachableError, ServiceUnavailable) as error:
             await self._disconnect()
             raise StoreError(f"database {self.name}: cannot be reached any more") from error
         self._commits = GroupCommit(self._connector, self._queries, self._tell, node=self._node)
-        self._clock_task = asyncio.create_task(self._follow_clock(), name="store clock")
+        self._tasks = [
+            asyncio.create_task(self._repeat(CLOCK_SECONDS, self._look_at_clock), name="store clock"),
+            asyncio.create_task(self._repeat(LOOK_SECONDS, self._end_halted), name="store halted"),
+        ]
 
     async def close(self) -> None:
         """Finish what is being written and disconnect. Does nothing when it is not open."""
@@ -92,10 +96,10 @@ class PostgresJobStore:
             return
         await self._commits.close()
         self._commits = None
-        if self._clock_task is not None:
-            self._clock_task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._clock_task
+                await task
         await self._disconnect()
 
     async def read(self, work: Callable[[JobReader], T], *, long: bool = False, single: bool = False) -> T:
@@ -143,17 +147,22 @@ class PostgresJobStore:
         for pool in self._pools:
             await pool.close()
 
-    async def _look_at_clock(self) -> None:
-        await self._reads.use(lambda connection: self.clock.look(connection, self._queries["time"]))
+    def _look_at_clock(self, connection: Connection) -> None:
+        # Meanwhile the monotonic clock goes on; it drifts by some milliseconds a minute at most.
+        self.clock.look(connection, self._queries["time"])
 
-    async def _follow_clock(self) -> None:
+    def _end_halted(self, connection: Connection) -> None:
+        end_halted(connection, self._queries)
+
+    async def _repeat(self, seconds: float, work: Callable[[Connection], None]) -> None:
         while True:
-            await asyncio.sleep(CLOCK_SECONDS)
+            await asyncio.sleep(seconds)
             try:
-                await self._look_at_clock()
+                await self._reads.use(work)
             except ServiceUnavailable as error:
-                # The monotonic clock goes on; it drifts by some milliseconds a minute at most.
-                _log.warning("the clock could not be compared with the database's: %s", error.reason)
+                _log.warning(
+                    "%s: the database could not be asked: %s", work.__name__.strip("_"), error.reason
+                )
 
     def _tell(self, change: Change | ScheduleChange) -> None:
         listeners: list[Any] = self._listeners if isinstance(change, Change) else self._schedule_listeners

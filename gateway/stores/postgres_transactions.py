@@ -16,6 +16,9 @@ _LOOK_UP_AGAIN_SECONDS = 0.05
 TURN_WAIT_MS = 10_000
 """How long a unit that runs alone waits for its turn."""
 
+_NAMED = "SELECT set_config('application_name', current_setting('application_name') || ' writer', false)"
+"""Tells sessions that write from others, see postgres_halted.py."""
+
 
 class Transactions:
     """The connection of one thread, made anew when it is lost, and one transaction after another."""
@@ -33,6 +36,7 @@ class Transactions:
         if self._db is None or self._writer is None:
             self._db = self._connector.connect()
             self._db.run(f"SET lock_timeout = {self._wait_ms}")
+            self._db.run(_NAMED)
             self._writer = PostgresWriter(self._db, self._queries)
         self._db.later("BEGIN")
         self._writer.start()

@@ -92,6 +92,38 @@ async def test_a_read_whose_connection_is_lost_on_the_way_is_run_again(
     assert runs == 2
 
 
+def halted_in_the_middle(raw: "psycopg.Connection[Any]", *statements: str) -> None:
+    """Have statements run, as a writer that is halted before it has sent all that goes together."""
+    raw.execute("SET application_name = 'jobs-gateway writer'")
+    # Which ends no such transaction.
+    raw.execute("SET idle_in_transaction_session_timeout = '1ms'")
+    raw.pgconn.enter_pipeline_mode()
+    for statement in statements:
+        raw.pgconn.send_query_params(statement.encode(), None)
+    raw.pgconn.send_flush_request()
+    raw.pgconn.flush()
+    for _ in statements:
+        result = raw.pgconn.get_result()
+        assert result is not None
+        assert result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
+        assert raw.pgconn.get_result() is None
+
+
+async def test_what_a_gateway_has_locked_that_was_halted_while_it_sent_is_free_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, database: str
+) -> None:
+    monkeypatch.setattr("gateway.stores.postgres.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.stores.postgres_halted.IDLE_SECONDS", 0.3)
+    async with opened(database) as store:
+        record = await inserted(store)
+        with psycopg.connect(database, autocommit=True) as raw:
+            halted_in_the_middle(raw, "BEGIN", "SELECT FROM jobs_gateway.jobs FOR UPDATE")
+            await store.write(lambda tx: tx.save_job(record.with_(event_count=1)))
+            process = raw.info.backend_pid
+        assert f"session {process} is ended" in caplog.text
+        assert await job_of(store, record.job.id) == record.with_(event_count=1)
+
+
 def loses_commits(monkeypatch: pytest.MonkeyPatch, *, before: bool, times: int = 1) -> Callable[[], int]:
     """Have connections be lost before the server hears of a COMMIT, or before its answer comes."""
     run = Connection.run
