@@ -19,11 +19,13 @@ SECONDS = 60.0
 """How long anything may take; nothing waits for it when all is well."""
 
 
-def plain_environment() -> dict[str, str]:
-    """The caller's environment, without settings of a gateway and without what has coverage measured: tracing
-    doubles the time of each start, and test_cli.py traces what a start does.
+def plain_environment(*, traced: bool = False) -> dict[str, str]:
+    """The caller's environment without settings of a gateway.
+
+    Unless it is to be `traced`, coverage measures nothing in it: that doubles the time of each start,
+    and what a start does is traced by test_cli.py.
     """
-    left_out = ("GATEWAY_", "COVERAGE_")
+    left_out = "GATEWAY_" if traced else ("GATEWAY_", "COVERAGE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 

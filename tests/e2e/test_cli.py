@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.gateway_process import plain_environment
+
 SECONDS = 60
 """How long anything may take; nothing waits for it when all is well."""
 
@@ -22,7 +24,7 @@ SECONDS = 60
 @pytest.fixture
 def environment(tmp_path):
     """The environment of the commands: none of the caller's settings, and jobs may run as root."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    plain = plain_environment(traced=True)
     user = {"GATEWAY_JOB_USER": "root"} if os.geteuid() == 0 else {}
     return {**plain, **user, "GATEWAY_DATA": str(tmp_path / "data")}
 

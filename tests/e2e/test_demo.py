@@ -9,7 +9,7 @@ from tests.e2e.gateway_process import plain_environment
 def test_the_demo_tells_its_story_and_ends_with_0() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway.demo"],
-        env=plain_environment(),
+        env=plain_environment(traced=True),
         capture_output=True,
         text=True,
         timeout=120,

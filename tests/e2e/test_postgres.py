@@ -40,7 +40,7 @@ def gateway_on(stack: ExitStack, data: Path, address: str | None = None, **setti
 
 def run(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the gateway to its end."""
-    environment = plain_environment()
+    environment = plain_environment(traced=True)
     return subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
         env=environment | settings,
