@@ -169,6 +169,8 @@ class GroupCommit:
         if self.follow_up is not None and self.follow_up.is_called_for([unit]):
             last = Unit(self.follow_up.work, error=UndoneError())
         self._call(self._settle, [unit], last)
+        if writer.passed_over:
+            self._call(self._look_again)
 
     def _commit(self, transactions: Transactions, group: list[Unit]) -> None:
         transactions.commit(payloads(self._node, [change for unit in group for change in unit.changes]))
