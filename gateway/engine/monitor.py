@@ -58,6 +58,11 @@ class Monitor:
         )
         self._look.add(job.id)
 
+    @property
+    def known(self) -> set[AttemptKey]:
+        """The attempts that are followed."""
+        return {watch.key for watch in self._watches.values()}
+
     def drop(self) -> None:
         """Follow nothing any more: other nodes do."""
         for watch in list(self._watches.values()):
