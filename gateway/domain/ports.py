@@ -236,6 +236,11 @@ class JobStore(Protocol):
     def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
         """Run a unit of work that writes: durable when this returns, undone whole when it raises."""
 
+    async def settled(self) -> None:
+        """Wait until what is being written is stored or refused, and told. What begins meanwhile is not
+        waited for.
+        """
+
     def follow_up(
         self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]
     ) -> None:
@@ -251,8 +256,8 @@ class JobStore(Protocol):
         """Have a function called on the event loop after each durable change of a scheduled job."""
 
     def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
-        """Have a function called on the event loop when changes that others made in the same store may have
-        gone by untold.
+        """Have a function called on the event loop when changes may have gone by untold: those of others in
+        the same store, or its own in a commit of which it is not known whether it was made.
         """
 
 

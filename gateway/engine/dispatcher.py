@@ -40,7 +40,7 @@ class Dispatcher:
         self._more = False
         """Whether these commits may have left something to claim."""
         self._held = False
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting: dict[asyncio.Task[None], AttemptKey] = {}
 
     async def tick(self) -> float | None:
         """Claim and start what there is room for, until the queue is empty or all places are taken. What
@@ -57,6 +57,11 @@ class Dispatcher:
                 # It was all that there was room for.
                 break
         return None
+
+    @property
+    def known(self) -> set[AttemptKey]:
+        """The attempts that are to be started, or are being started."""
+        return {record.attempt for record in self._claimed} | set(self._starting.values())
 
     def due(self, change: Change) -> bool:
         """Whether a job may be claimed now that another has changed, here or elsewhere."""
@@ -103,9 +108,9 @@ class Dispatcher:
         stopped between starting and storing the handle starts nothing twice. What takes long goes on by
         itself, and holds nobody up.
         """
-        tasks = [asyncio.create_task(self._start_one(record)) for record in records]
+        tasks = {asyncio.create_task(self._start_one(record)): record.attempt for record in records}
+        self._starting |= tasks
         for task in tasks:
-            self._starting.add(task)
             task.add_done_callback(self._started)
         if tasks:
             await asyncio.wait(tasks, timeout=_PATIENCE_SECONDS)
@@ -190,7 +195,7 @@ class Dispatcher:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     def _started(self, task: "asyncio.Task[None]") -> None:
-        self._starting.discard(task)
+        del self._starting[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("an attempt could not be started", exc_info=error)
 

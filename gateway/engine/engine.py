@@ -43,6 +43,7 @@ class Engine:
         self._promoting = Loop("promoter", self.promoter.tick)
         self._pruning = Loop("pruner", self.pruner.tick)
         self._scheduling = Loop("scheduler", self.scheduler.tick)
+        self._rescuing = Loop("rescuer", self.rescuer.catch_up)
         self._loops = (
             self._watching,
             self._dispatching,
@@ -50,6 +51,7 @@ class Engine:
             self._pruning,
             self._scheduling,
             self._belonging,
+            self._rescuing,
         )
 
     async def open(self) -> None:
@@ -83,7 +85,7 @@ class Engine:
     async def stop(self) -> None:
         """End the loops and let go of the executor; jobs go on."""
         await self.hold()
-        for loop in (self._pruning, self._promoting, self._watching, self._belonging):
+        for loop in (self._pruning, self._promoting, self._watching, self._belonging, self._rescuing):
             await loop.stop()
         await self.dispatcher.close()
         with suppress(JobsError):
@@ -96,7 +98,7 @@ class Engine:
         self.dispatcher.hold()
         with suppress(JobsError):
             # Behind this, nobody claims any more, and what was claimed is told.
-            await self._house.store.write(lambda _tx: None)
+            await self._house.store.settled()
         await self._dispatching.stop()
         with suppress(JobsError):
             await self.dispatcher.tick()
@@ -112,7 +114,7 @@ class Engine:
         self._dispatching.wake()
 
     def _missed(self) -> None:
-        """Changes by others may have gone by untold: look at everything."""
+        """Changes may have gone by untold: look at everything."""
         self._house.changes.tell_all()
         self.monitor.look_at_all()
         self.dispatcher.look()

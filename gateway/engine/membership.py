@@ -41,17 +41,21 @@ class Membership:
         self._until = 0.0
         """When this node must have given up, on the monotonic clock."""
 
-    async def join(self) -> None:
-        """Become a node, with what was held under this identity before. Raises ServiceUnavailable."""
+    async def join(self) -> list[JobRecord]:
+        """Become a node; the attempts that were held under this identity before, and are this node's now.
+        Raises ServiceUnavailable.
+        """
         house = self._house
         began = house.clock.monotonic()
         lease = house.policy.lease_seconds
 
-        def work(tx: JobWriter) -> int:
-            return tx.nodes.join(house.node.identity, house.node.name, lease_seconds=lease)
+        def work(tx: JobWriter) -> tuple[int, list[JobRecord]]:
+            number = tx.nodes.join(house.node.identity, house.node.name, lease_seconds=lease)
+            return number, tx.claimed(number)
 
-        house.node.number = await house.store.write(work)
+        house.node.number, held = await house.store.write(work)
         self._renewed(began)
+        return held
 
     async def tick(self) -> float | None:
         """Renew, and look after the others; seconds until the next time."""
@@ -59,8 +63,7 @@ class Membership:
         if not house.store.shared:
             return None
         if not house.node.number:
-            await self.join()
-            await self._found(await house.store.read(lambda tx: tx.claimed(house.node.number)))
+            await self._found(await self.join())
             self._joined()
         elif not await self._renew():
             await self._give_up()

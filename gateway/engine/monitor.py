@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
+from gateway.domain.errors import JobsError
 from gateway.domain.executor import AttemptKey, Exited, Pending, Refused, Unreachable, Vanished
 from gateway.domain.house import House
 from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job
@@ -57,6 +58,11 @@ class Monitor:
         )
         self._look.add(job.id)
 
+    @property
+    def known(self) -> set[AttemptKey]:
+        """The attempts that are followed."""
+        return {watch.key for watch in self._watches.values()}
+
     def drop(self) -> None:
         """Follow nothing any more: other nodes do."""
         for watch in list(self._watches.values()):
@@ -94,14 +100,17 @@ class Monitor:
         return max(0.0, min(self._due(watch) for watch in self._watches.values()) - now)
 
     async def _looked_at(self, watch: _Watch) -> bool:
+        # What fails keeps nobody from looking at the others; this one is looked at again with the next tick.
         try:
             await self._check(watch)
+        except JobsError as error:
+            _log.warning("job %s could not be looked at: %s", watch.key.job_id, error.reason)
         except Exception:
-            # The others are looked at all the same; this one again with the next tick.
-            self._look.add(watch.key.job_id)
             _log.exception("job %s could not be looked at", watch.key.job_id)
-            return False
-        return True
+        else:
+            return True
+        self._look.add(watch.key.job_id)
+        return False
 
     def _deadline(self, job: Job) -> float | None:
         """When `timeoutSeconds` pass, on the monotonic clock; None without them, or before it runs."""
@@ -169,8 +178,9 @@ class Monitor:
             record = stopped
         grace = DEFAULT_GRACE_SECONDS if record.stop_grace_seconds is None else record.stop_grace_seconds
         if watch.stopping is None or grace < watch.stopping:
-            watch.stopping = grace
             await house.executor.stop(key, watch.handle, grace_seconds=grace)
+            # Only now: a stop that fails is told again with the next look.
+            watch.stopping = grace
 
     async def _end(self, key: AttemptKey, seen: Exited | Vanished | Refused) -> None:
         house = self._house

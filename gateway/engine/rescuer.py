@@ -2,6 +2,7 @@
 
 import logging
 
+from gateway.domain.executor import AttemptKey
 from gateway.domain.house import House
 from gateway.domain.record import JobRecord
 from gateway.engine.dispatcher import Dispatcher
@@ -34,12 +35,28 @@ class Rescuer:
             _log.info("%d jobs of an earlier run were found again", len(held))
         return None
 
+    async def catch_up(self) -> float | None:
+        """Go on with attempts that this node holds and does not know of: they were claimed in a commit of
+        which it could not be found out that it was made.
+        """
+        house, before = self._house, self._known
+        held = await house.store.read(lambda tx: tx.claimed(house.node.number))
+        # By then all that was claimed before the look is told.
+        await house.store.settled()
+        known = before | self._known
+        await self.take_up([record for record in held if record.attempt not in known])
+        return None
+
     async def take_up(self, held: list[JobRecord]) -> None:
         """Go on with attempts that this node holds now."""
         for record in held:
             if record.handle is not None:
                 self._monitor.follow(record)
         await self._dispatcher.start([record for record in held if record.handle is None])
+
+    @property
+    def _known(self) -> set[AttemptKey]:
+        return self._dispatcher.known | self._monitor.known
 
     async def _remove_strays(self, job_id: str, files: frozenset[str]) -> None:
         document = await self._house.store.read(lambda tx: tx.document(job_id))

@@ -84,7 +84,7 @@ class PostgresJobStore:
         except (UnreachableError, ServiceUnavailable) as error:
             await self._disconnect()
             raise StoreError(f"database {self.name}: cannot be reached any more") from error
-        self._commits = GroupCommit(self._connector, self._queries, self._tell, node=self._node)
+        self._commits = GroupCommit(self._connector, self._queries, self._tell, self._gap, node=self._node)
         self._tasks = [
             asyncio.create_task(self._repeat(CLOCK_SECONDS, self._look_at_clock), name="store clock"),
             asyncio.create_task(self._repeat(LOOK_SECONDS, self._end_halted), name="store halted"),
@@ -120,6 +120,11 @@ class PostgresJobStore:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         return self._commits.submit(work)
 
+    async def settled(self) -> None:
+        """Wait until what is being written is stored or refused, and told."""
+        if self._commits is not None:
+            await self._commits.settled()
+
     def listen(self, listener: Callable[[Change], Any]) -> None:
         """Have a function called on the event loop after each durable change of a job, by any gateway."""
         self._listeners.append(listener)
@@ -129,7 +134,9 @@ class PostgresJobStore:
         self._schedule_listeners.append(listener)
 
     def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
-        """Have a function called on the event loop when changes by others may have gone by unheard."""
+        """Have a function called on the event loop when changes may have gone by unheard: others' while this
+        gateway was cut off, its own in a commit of which it cannot be found out whether it was made.
+        """
         self._gap_listeners.append(listener)
 
     def follow_up(
@@ -170,7 +177,7 @@ class PostgresJobStore:
             _call(listener, change)
 
     def _gap(self) -> None:
-        _log.warning("changes by other gateways may have been missed; everything is looked at again")
+        _log.warning("changes may have been missed; everything is looked at again")
         for listener in self._gap_listeners:
             _call(listener)
 

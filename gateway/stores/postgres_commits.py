@@ -9,6 +9,7 @@ callers are told SERVICE_UNAVAILABLE. So units may run more than once before the
 """
 
 import asyncio
+import concurrent.futures
 import queue
 import random
 import threading
@@ -23,6 +24,7 @@ from gateway.stores.postgres_connection import Connector
 from gateway.stores.postgres_errors import (
     LostError,
     UndoneError,
+    UnknownError,
     is_conflict,
     is_passing,
     is_race,
@@ -59,20 +61,26 @@ class GroupCommit:
         connector: Connector,
         queries: Mapping[str, str],
         tell: Callable[[Change | ScheduleChange], None],
+        missed: Callable[[], None],
         *,
         node: str,
     ) -> None:
-        """`node` is this gateway's name among those that use the database."""
+        """`missed` is called when changes may have been stored untold. `node` is this gateway's name among
+        those that use the database.
+        """
         self._connector = connector
         self._queries = queries
         self._tell = tell
+        self._missed = missed
         self._node = node
         self._loop = asyncio.get_running_loop()
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closing = False
         self.follow_up: FollowUp | None = None
+        self._under_way: dict[int, concurrent.futures.Future[None]] = {}
+        """The latest group of each thread; done when its outcome is told."""
         self._threads = [
-            threading.Thread(target=self._run, name=f"store-writer-{number}", daemon=True)
+            threading.Thread(target=self._run, args=(number,), name=f"store-writer-{number}", daemon=True)
             for number in range(WRITERS)
         ]
         for thread in self._threads:
@@ -86,6 +94,12 @@ class GroupCommit:
         self._units.put(Unit(work, waiting))
         return waiting
 
+    async def settled(self) -> None:
+        """Wait until each thread is done with the group that it has under way."""
+        for group in list(self._under_way.values()):
+            # Who is canceled while he waits does not cancel what the thread will say.
+            await asyncio.shield(asyncio.wrap_future(group))
+
     async def close(self) -> None:
         """Finish what was submitted and end the threads."""
         self._closing = True
@@ -93,10 +107,13 @@ class GroupCommit:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         transactions = Transactions(self._connector, self._queries, wait_ms=GROUP_WAIT_MS)
         while (unit := self._units.get()) is not None:
+            done: concurrent.futures.Future[None] = concurrent.futures.Future()
+            self._under_way[number] = done
             self._write(transactions, unit)
+            done.set_result(None)
         # The other threads end, too.
         self._units.put(None)
         transactions.close()
@@ -169,6 +186,8 @@ class GroupCommit:
         if self.follow_up is not None and self.follow_up.is_called_for([unit]):
             last = Unit(self.follow_up.work, error=UndoneError())
         self._call(self._settle, [unit], last)
+        if writer.passed_over:
+            self._call(self._look_again)
 
     def _commit(self, transactions: Transactions, group: list[Unit]) -> None:
         transactions.commit(payloads(self._node, [change for unit in group for change in unit.changes]))
@@ -190,6 +209,8 @@ class GroupCommit:
     def _refuse(self, group: list[Unit], problem: BaseException | None) -> None:
         """What was to be written could not be, for no fault of the units."""
         self._fail(group, problem if problem and is_race(problem) else unavailable(problem))
+        if isinstance(problem, UnknownError):
+            self._call(self._missed)
 
     def _fail(self, group: list[Unit], told: BaseException) -> None:
         for unit in group:

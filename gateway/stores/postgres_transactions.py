@@ -34,6 +34,8 @@ class Transactions:
     def begin(self) -> PostgresWriter:
         """Begin one; the server is told of it with the first statement. Raises UnreachableError."""
         if self._db is None or self._writer is None:
+            # What is left of one that was lost in between.
+            self.close()
             self._db = self._connector.connect()
             self._db.run(f"SET lock_timeout = {self._wait_ms}")
             self._db.run(_NAMED)

@@ -49,7 +49,7 @@ from gateway.stores.sql_writer import SqlWriter
 LOCKS = {
     # No row's key ever changes, so those who only point at it need not wait.
     **dict.fromkeys(("job", "claimed", "open_runs", "schedule", "key", "storage"), "FOR NO KEY UPDATE"),
-    **dict.fromkeys(("due", "queue", "queue_of_organization", "expired"), "FOR NO KEY UPDATE SKIP LOCKED"),
+    **dict.fromkeys(("due", "queue_of_organization", "expired"), "FOR NO KEY UPDATE SKIP LOCKED"),
     "lapsed_nodes": "FOR UPDATE SKIP LOCKED",
     "next_removed_run": "FOR UPDATE SKIP LOCKED",
     "next_removal": "FOR UPDATE OF r SKIP LOCKED",
@@ -199,6 +199,12 @@ class PostgresWriter(Claims, SqlWriter):
             self._lock("settings")
             value = super().setting(name, make)
         return value
+
+    def _queue_of(self, organization_id: str, limit: int) -> list[Any]:
+        found = super()._queue_of(organization_id, limit)
+        values = {"organization_id": organization_id, "limit": limit}
+        self.passed_over = self.passed_over or len(found) < self._value("count_queue_of_organization", values)
+        return found
 
     def _new_columns(self, record: JobRecord, document: bytes) -> dict[str, Any]:
         request, _ = self._new[record.job.id]

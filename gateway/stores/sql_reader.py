@@ -137,10 +137,7 @@ class SqlReader:
             return self._column("queue", {"limit": limit})
         # One that is skipped may have most of the queue: the others are read one by one, and merged.
         waiting = set(self._column("queueing_organizations", {})) - set(skip_organizations)
-        queues = [
-            self._rows("queue_of_organization", {"organization_id": organization, "limit": limit})
-            for organization in waiting
-        ]
+        queues = [self._queue_of(organization, limit) for organization in sorted(waiting)]
         return [place[-1] for place in list(heapq.merge(*queues))[:limit]]
 
     def expired(self, now: datetime, limit: int) -> list[str]:
@@ -177,6 +174,10 @@ class SqlReader:
     def has_keys(self) -> bool:
         """Whether any API key was ever made."""
         return bool(self._value("has_keys", {}))
+
+    def _queue_of(self, organization_id: str, limit: int) -> list[Any]:
+        """The queue of one organization: what it is ordered by, and the id."""
+        return self._rows("queue_of_organization", {"organization_id": organization_id, "limit": limit})
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[Any]:
         return self._db.execute(self._sql[name], values).fetchall()

@@ -32,7 +32,9 @@ _NO_JOBS = frozenset(
     key keys has_keys key_named insert_key save_key
     """.split()
 )
-"""Queries that look neither at jobs nor at what points to them."""
+"""Queries for which jobs may be held back: they look neither at jobs nor at their history, and store nothing
+that points to a job.
+"""
 
 
 class Recent(Protocol):

@@ -108,6 +108,12 @@ class SqliteJobStore:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         return self._commits.submit(work)
 
+    async def settled(self) -> None:
+        """Wait until what is being written is stored or refused, and told."""
+        if self._commits is not None:
+            # There is one thread that writes: what comes behind is stored behind.
+            await self._commits.submit(lambda _tx: None)
+
     def listen(self, listener: Callable[[Change], Any]) -> None:
         """Have a function called on the event loop after each durable change of a job."""
         self._listeners.append(listener)
@@ -117,7 +123,7 @@ class SqliteJobStore:
         self._schedule_listeners.append(listener)
 
     def listen_to_gaps(self, listener: Callable[[], Any]) -> None:
-        """Nobody else changes jobs in this store, so nothing goes by untold."""
+        """Nobody else changes jobs in this store, and each commit is known: nothing goes by untold."""
 
     def follow_up(
         self, due: Callable[[Change], bool], work: Callable[[JobWriter], T], done: Callable[[T | None], Any]

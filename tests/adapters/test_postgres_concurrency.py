@@ -471,6 +471,48 @@ async def test_a_job_of_the_queue_that_another_looks_at_is_claimed_when_it_does_
     assert sorted(found) == sorted([record.job.id, other.job.id])
 
 
+async def test_of_an_organization_that_is_not_skipped_what_another_looks_at_is_claimed_later(
+    pair: Pair,
+) -> None:
+    """As before, where organizations have limits and one of them has reached its own."""
+    record = await inserted(pair.stores[0], organization_id="acme", job_status=JobStatus.SCHEDULED)
+    found: asyncio.Queue[list[str] | None] = asyncio.Queue()
+
+    def look(tx: JobWriter) -> list[str]:
+        return tx.queue(9, skip_organizations=["other"])
+
+    pair.stores[1].follow_up(lambda change: change.status is JobStatus.SCHEDULED, look, found.put_nowait)
+    other = a_record(organization_id="other", job_status=JobStatus.SCHEDULED)
+    await pair.overlap(
+        lambda tx: tx.job(record.job.id),
+        lambda tx: tx.insert_job(other, request=a_start(), secrets={}),
+    )
+    while not (ids := await asyncio.wait_for(found.get(), 30)):
+        pass
+    assert ids == [record.job.id]
+
+
+async def test_what_is_passed_over_by_a_claim_that_runs_alone_is_looked_at_again(pair: Pair) -> None:
+    record = await inserted(pair.stores[0], job_status=JobStatus.SCHEDULED)
+    found: asyncio.Queue[list[str] | None] = asyncio.Queue()
+    runs: list[str] = []
+
+    def alone(tx: JobWriter) -> list[str]:
+        runs.append("run")
+        if len(runs) == 1:
+            # Its group is undone, since it has written.
+            tx.open_storage("acme", "s", NOON)
+            raise Conflict("not now")
+        return tx.queue(9)
+
+    pair.stores[1].follow_up(lambda _change: False, lambda tx: tx.queue(9), found.put_nowait)
+    outcomes = await pair.overlap(lambda tx: tx.job(record.job.id), alone)
+    assert outcomes[1] == []
+    while not (ids := await asyncio.wait_for(found.get(), 30)):
+        pass
+    assert ids == [record.job.id]
+
+
 async def test_two_who_lock_each_others_jobs_are_both_done_in_the_end(pair: Pair) -> None:
     ids = [(await inserted(pair.stores[0])).job.id for _ in range(2)]
     met = threading.Barrier(2)

@@ -206,3 +206,29 @@ async def test_of_a_unit_that_asks_nothing_the_server_is_told_nothing(
     monkeypatch.setattr(Connection, "run", lambda _self, sql: run.append(sql))
     assert await groups.write(lambda _tx: "nothing") == "nothing"
     assert run == []
+
+
+async def test_who_waits_for_what_is_being_written_waits_for_each_thread(database: str) -> None:
+    begun, go = threading.Event(), threading.Event()
+    store = PostgresJobStore(database)
+    await store.open()
+    try:
+
+        def slow(_tx: JobWriter) -> None:
+            begun.set()
+            assert go.wait(30)
+
+        writing = store.write(slow)
+        assert await asyncio.to_thread(begun.wait, 30)
+        settled = asyncio.ensure_future(store.settled())
+        await asyncio.sleep(0)
+        # The other thread has nothing to do; whatever `settled` may have had it write is written before this.
+        await store.write(lambda _tx: None)
+        await asyncio.sleep(0)
+        assert not settled.done()
+        go.set()
+        await settled
+        assert writing.done()
+    finally:
+        go.set()
+        await store.close()

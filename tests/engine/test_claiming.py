@@ -1,16 +1,27 @@
 """Jobs are claimed in the commits of others: by the one that schedules them, or that frees a place."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
+from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.executor import Exited
 from gateway.domain.outcome import Outcome
+from gateway.domain.ports import JobWriter
+from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
+from gateway.stores import postgres_transactions
+from gateway.stores.postgres import PostgresJobStore
+from gateway.stores.postgres_connection import Connection
+from gateway.stores.postgres_errors import LostError
 from tests.house import TestHouse, a_house
+from tests.pg_stand import PgStand
 
 S = JobStatus
 SECONDS = 20
@@ -89,3 +100,77 @@ async def test_what_was_claimed_when_the_engine_is_held_is_started_and_nothing_e
         assert (await house.job(before.id)).job_status is S.RUNNING
         assert not (await house.record(after.id)).claimed
         assert [launch.key.job_id for launch in house.executor.started] == [before.id]
+
+
+async def test_a_claim_that_is_under_way_when_the_engine_is_held_is_started(
+    postgres: PgStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two threads that write, of which the other has nothing to do."""
+    store = PostgresJobStore(postgres.database())
+    claimed, go, waits = threading.Event(), threading.Event(), asyncio.Event()
+    async with a_house(tmp_path, store=store) as house:
+        engine = house.restarted().engine
+        claim, settled = engine.dispatcher.claim, store.settled
+
+        def held(tx: JobWriter) -> list[JobRecord]:
+            found = claim(tx)
+            if found:
+                claimed.set()
+                assert go.wait(SECONDS)
+            return found
+
+        async def noted() -> None:
+            waits.set()
+            await settled()
+
+        monkeypatch.setattr(engine.dispatcher, "claim", held)
+        monkeypatch.setattr(store, "settled", noted)
+        await engine.start()
+        try:
+            starting = asyncio.create_task(house.start())
+            assert await asyncio.to_thread(claimed.wait, SECONDS)
+            holding = asyncio.create_task(engine.hold())
+            waiting = asyncio.create_task(waits.wait())
+            await asyncio.wait({holding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            go.set()
+            await holding
+            job = await starting
+            assert [launch.key.job_id for launch in house.executor.started] == [job.id]
+            assert waiting.done()
+        finally:
+            go.set()
+            await engine.stop()
+
+
+async def test_what_was_claimed_in_a_commit_of_which_nobody_knows_runs_all_the_same(
+    postgres: PgStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_transactions, "LOOK_UP_SECONDS", 0.0)
+    async with a_house(tmp_path, store=PostgresJobStore(postgres.database())) as house:
+        engine = house.restarted().engine
+        claim, run = engine.dispatcher.claim, Connection.run
+        claiming: list[int] = []
+
+        def noted(tx: JobWriter) -> list[JobRecord]:
+            found = claim(tx)
+            claiming.extend(threading.get_ident() for _ in found)
+            return found
+
+        def unanswered(self: Connection, sql: str) -> None:
+            run(self, sql)
+            if sql == "COMMIT" and claiming == [threading.get_ident()]:
+                claiming.append(0)
+                self.close()
+                raise LostError
+
+        monkeypatch.setattr(engine.dispatcher, "claim", noted)
+        monkeypatch.setattr(Connection, "run", unanswered)
+        await engine.start()
+        try:
+            with pytest.raises(ServiceUnavailable, match="look whether the change was stored"):
+                await house.start()
+            (job,) = (await house.call("listJobs")).jobs
+            await until(house, job.id, S.RUNNING)
+            assert [launch.key.job_id for launch in house.executor.started] == [job.id]
+        finally:
+            await engine.stop()

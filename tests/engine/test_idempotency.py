@@ -1,6 +1,7 @@
 """Idempotency keys: the first request counts, a repeat is answered, another request is refused."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -71,14 +72,28 @@ async def test_a_key_is_forgotten_after_a_day(house: TestHouse) -> None:
     assert (await house.start(idempotency_key="k")).id != first.id
 
 
-async def test_a_repeat_while_the_first_still_runs_is_refused(house: TestHouse) -> None:
-    first, second, other = await asyncio.gather(
-        house.start(idempotency_key="k", name="n"),
-        house.start(idempotency_key="k", name="n"),
-        house.start(idempotency_key="k", name="m"),
-        return_exceptions=True,
-    )
-    assert not isinstance(first, BaseException)
-    assert isinstance(second, IdempotencyKeyInUse)
-    assert isinstance(other, IdempotencyKeyReused)
-    assert (await house.start(idempotency_key="k", name="n")).id == first.id
+async def test_a_repeat_while_the_first_still_runs_is_refused(
+    house: TestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = house.house.store.write
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def held(work: Any) -> Any:
+        """The first is about to write; whoever comes behind it would write at once."""
+        if not begun.is_set():
+            begun.set()
+            await go.wait()
+        return await write(work)
+
+    monkeypatch.setattr(house.house.store, "write", held)
+    first = asyncio.create_task(house.start(idempotency_key="k", name="n"))
+    await begun.wait()
+    try:
+        with pytest.raises(IdempotencyKeyInUse, match="'k' still runs"):
+            await house.start(idempotency_key="k", name="n")
+        with pytest.raises(IdempotencyKeyReused, match="'k' was used"):
+            await house.start(idempotency_key="k", name="m")
+    finally:
+        go.set()
+    started = await first
+    assert (await house.start(idempotency_key="k", name="n")).id == started.id

@@ -156,6 +156,39 @@ async def test_an_attempt_that_cannot_be_looked_at_is_looked_at_again(
     assert (await house.job(first.id)).job_status is S.FINISHED
 
 
+async def test_a_stop_that_fails_is_told_again(house: TestHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = await house.start()
+    await house.tick()
+    await house.call("cancelJob", jobId=job.id)
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.executor, "stop", broken)
+        assert await house.engine.monitor.tick() == 1.0
+    await house.tick()
+    assert (await house.job(job.id)).job_status is S.CANCELED
+
+
+async def test_a_store_that_is_away_is_told_in_one_line_for_each_attempt(
+    house: TestHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await house.start()
+    await house.tick()
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise ServiceUnavailable("the database cannot be reached")
+
+    house.engine.monitor.look_at_all()
+    with monkeypatch.context() as patch:
+        patch.setattr(house.house.store, "read", away)
+        assert await house.engine.monitor.tick() == 1.0
+    (told,) = caplog.records
+    assert told.getMessage() == f"job {job.id} could not be looked at: the database cannot be reached"
+    assert told.exc_info is None
+
+
 async def test_an_end_that_is_told_twice_counts_once(house: TestHouse) -> None:
     job = await house.start()
     await house.tick()

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.domain.errors import ServiceUnavailable
 from gateway.domain.executor import AttemptKey, Exited
 from gateway.domain.words import JobStatus
 from gateway.executors.scripted import ScriptedExecutor
@@ -152,6 +154,27 @@ async def test_a_node_that_has_lost_its_lease_lets_go_and_comes_back_under_a_new
     one.engine.dispatcher.look()
     await one.tick()
     assert (await one.job(waiting.id)).job_status is S.RUNNING
+
+
+async def test_a_node_that_comes_back_follows_what_it_held_though_nothing_can_be_read_then(
+    joint: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = joint
+    job = await one.start()
+    await one.tick()
+    one.clock.advance(0.75 * 30)
+    await belongs(one)
+    assert one.house.node.number == 0
+
+    async def unreadable(*_: Any, **__: Any) -> Any:
+        raise ServiceUnavailable("the database is stopping")
+
+    with monkeypatch.context() as patch, suppress(ServiceUnavailable):
+        patch.setattr(one.house.store, "read", unreadable)
+        await belongs(one)
+    await belongs(one)
+    assert (await one.record(job.id)).node == one.house.node.number
+    assert (await one.end(job.id, Exited(exit_code=0))).job_status is S.FINISHED
 
 
 async def test_a_node_gives_up_when_it_could_not_renew_for_three_quarters_of_its_lease(local: Two) -> None:

@@ -46,6 +46,16 @@ def test_pods_are_selected_by_their_labels_and_have_what_they_name(deployment):
             assert container[probe]["httpGet"]["port"] in ports
 
 
+def test_doors_answer_and_workers_work():
+    args = {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: one["spec"]["template"]["spec"][
+            "containers"
+        ][0]["args"]
+        for one in of_kind("Deployment").values()
+    }
+    assert args == {"door": ["serve", "--no-work"], "worker": ["work"]}
+
+
 def test_service_budget_and_policies_select_pods_that_there_are():
     pods = [one["spec"]["template"]["metadata"]["labels"] for one in of_kind("Deployment").values()]
     # Of the pods of jobs.

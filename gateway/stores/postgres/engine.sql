@@ -65,6 +65,15 @@ WHERE status = 'SCHEDULED' AND NOT claimed AND organization_id = :organization_i
 ORDER BY priority DESC, created_at, id
 LIMIT :limit;
 
+-- name: count_queue_of_organization
+-- How long that queue is, with the jobs that others are changing; counted up to :limit.
+SELECT count(*) FROM (
+    SELECT FROM jobs
+    WHERE status = 'SCHEDULED' AND NOT claimed AND organization_id = :organization_id
+    ORDER BY priority DESC, created_at, id
+    LIMIT :limit
+) AS queue;
+
 -- name: claimed
 -- All jobs that a node holds, with the engine's part.
 SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
