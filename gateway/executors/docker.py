@@ -23,6 +23,7 @@ from typing import Any
 
 from gateway.domain.executor import (
     AttemptKey,
+    End,
     ExecutorUnavailable,
     Launch,
     Observation,
@@ -37,7 +38,7 @@ from gateway.executors import docker_warden
 from gateway.executors.docker_container import INSTANCE, JOB, Rules, key_of, name_of
 from gateway.executors.docker_ending import copy_log, find_end
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineTooOld, EngineUnreachable
-from gateway.executors.docker_followed import End, Followed, read_end
+from gateway.executors.docker_followed import Followed, read_end
 from gateway.executors.docker_images import Images
 from gateway.executors.docker_log import LogCopy
 from gateway.executors.docker_news import News

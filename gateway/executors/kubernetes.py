@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.domain.executor import (
     AttemptKey,
+    End,
     ExecutorUnavailable,
     Launch,
     Observation,
@@ -33,7 +34,7 @@ from gateway.executors.kubernetes_calls import Calls
 from gateway.executors.kubernetes_client import ApiRefused, ApiUnreachable, KubernetesClient
 from gateway.executors.kubernetes_following import Following
 from gateway.executors.kubernetes_manifest import Maker
-from gateway.executors.kubernetes_output import NOTHING, End, Keeper, Log, read_parts
+from gateway.executors.kubernetes_output import NOTHING, Keeper, Log, read_parts
 from gateway.executors.kubernetes_pod import read_job, read_pod
 from gateway.executors.kubernetes_support import SUPPORT
 from gateway.executors.kubernetes_watch import Watch

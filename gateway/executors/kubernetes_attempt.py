@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from gateway.domain.executor import AttemptKey, Exited, Observation, Pending, Refused, Running, Vanished
-from gateway.executors.kubernetes_output import End, Log
+from gateway.domain.executor import AttemptKey, End, Exited, Observation, Pending, Refused, Running, Vanished
+from gateway.executors.kubernetes_output import Log
 from gateway.executors.kubernetes_pod import JobView, PodView
 
 

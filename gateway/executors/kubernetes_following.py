@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End, Refused, Vanished
 from gateway.executors.kubernetes_attempt import Attempt
 from gateway.executors.kubernetes_calls import Calls
 from gateway.executors.kubernetes_client import ApiRefused, ApiUnreachable
 from gateway.executors.kubernetes_manifest import Maker
-from gateway.executors.kubernetes_output import End, Keeper, Log
+from gateway.executors.kubernetes_output import Keeper, Log
 from gateway.executors.kubernetes_pod import JobView, PodView, refusal
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Exited, OutputChunk, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End, OutputChunk
+from gateway.executors.end_note import end_document, end_of_document
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What may name a folder."""
 
-End = Exited | Vanished | Refused
 NOTHING = OutputChunk(data=b"", offset=0, next_offset=0, dropped_bytes=0, size=0)
 
 
@@ -105,18 +105,13 @@ class Keeper:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         head, tail = log.parts() if log else (b"", b"")
         _write(folder / "stdout", head + tail)
-        document = {
-            "kind": type(end).__name__,
-            "end": dict(vars(end)),
-            "head": len(head),
-            "size": log.size if log else 0,
-        }
+        document = end_document(end) | {"head": len(head), "size": log.size if log else 0}
         _write(folder / "end", json.dumps(document).encode())
 
     def end(self, key: AttemptKey) -> End | None:
         """How an attempt ended, if that was written down."""
         document = self._document(key)
-        return None if document is None else _KINDS[document["kind"]](**document["end"])
+        return None if document is None else end_of_document(document)
 
     def output(self, key: AttemptKey, *, offset: int, limit: int) -> OutputChunk | None:
         """A piece of what an attempt wrote; None if that was not written down."""
@@ -139,9 +134,6 @@ class Keeper:
         except FileNotFoundError:
             return None
         return document
-
-
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Exited, Vanished, Refused)}
 
 
 def _write(path: Path, data: bytes) -> None:

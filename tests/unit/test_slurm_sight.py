@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, Vanished
+from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, TimedOut, Vanished
 from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, SharedFolder
 from gateway.executors.slurm_reply import SlurmJob
 from gateway.executors.slurm_sight import is_over, sight
@@ -55,8 +55,8 @@ def put(folder: AttemptFolder, **files: str) -> None:
         (job("FAILED", "COMPLETING", code=1), Running()),
         (job("NODE_FAIL"), Vanished("its node failed on n1")),
         (job("PREEMPTED"), Vanished("Slurm stopped it on n1 for a job that goes before it")),
-        (job("TIMEOUT"), Vanished("Slurm stopped it at its time limit of 3 minutes")),
-        (job("DEADLINE"), Vanished("Slurm stopped it at its time limit of 3 minutes")),
+        (job("TIMEOUT"), TimedOut("Slurm stopped it at its time limit of 3 minutes")),
+        (job("DEADLINE"), TimedOut("Slurm stopped it at its time limit of 3 minutes")),
         (job("CANCELLED"), Vanished("it was canceled in Slurm before it began")),
         (
             job("PENDING", reason="PartitionTimeLimit"),
