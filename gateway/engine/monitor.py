@@ -169,8 +169,8 @@ class Monitor:
             record = stopped
         grace = DEFAULT_GRACE_SECONDS if record.stop_grace_seconds is None else record.stop_grace_seconds
         if watch.stopping is None or grace < watch.stopping:
-            watch.stopping = grace
             await house.executor.stop(key, watch.handle, grace_seconds=grace)
+            watch.stopping = grace
 
     async def _end(self, key: AttemptKey, seen: End) -> None:
         house = self._house
