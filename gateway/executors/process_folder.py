@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.executor import Exited
+from gateway.executors.exit_status import exit_status
 from gateway.executors.process_session import Waiter
 
 DELETE_TRIES = 5
@@ -46,11 +47,11 @@ class AttemptFolder:
 
     def exited(self) -> Exited | None:
         """How the attempt ended; None if it did not, or its waiter could not write it."""
-        text = self._read("exit")
-        words = (text or "").split()
-        if text is None or not text.endswith("\n") or len(words) != 3 or not words[0].isdecimal():
+        text = self._read("exit") or ""
+        words = text.split()
+        status = exit_status(words[0]) if len(words) == 3 and text.endswith("\n") else None
+        if status is None:
             return None
-        status = int(words[0])
         return Exited(
             exit_code=status,
             signal=status - 128 if words[1] == "signal" else None,
