@@ -182,7 +182,7 @@ class ProcessExecutor:
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
     ) -> OutputChunk:
         """Read from the stream's file, see `OutputFile.read`."""
-        # On the event loop, so that nothing is punched out between looking for a hole and reading.
+        # On the event loop: a short read of a local file takes less than the way to a thread and back.
         return self._output(key, channel).read(offset=offset, limit=limit)
 
     def lease(self, seconds: float) -> None:
@@ -350,11 +350,16 @@ class ProcessExecutor:
             followed.observed |= before.observed
             followed.stop.take_over(before.stop)
             return
-        seen = (
-            self._look(key, before.waiter, before)
-            if looks
-            else Vanished("its waiter ended before it ran anything")
-        )
+        try:
+            seen = (
+                self._look(key, before.waiter, before)
+                if looks
+                else Vanished("its waiter ended before it ran anything")
+            )
+        except OSError as error:
+            log.warning("the end of an attempt is looked at later: %s", error.strerror)
+            self._loop.call_later(TICK_SECONDS, self._settle, key, before, looks)
+            return
         if seen is None:
             self._loop.call_later(LOOK_AGAIN_SECONDS, self._settle, key, before, looks - 1)
         elif isinstance(seen, Followed):
@@ -376,6 +381,13 @@ class ProcessExecutor:
         for key, followed in list(self._followed.items()):
             for output in followed.outputs:
                 output.trim()
-            if followed.pidfd is None and followed.end is None and not followed.waiter.is_alive():
+            if followed.pidfd is None and followed.end is None and _has_gone(followed.waiter):
                 self._waiter_gone(key)
         self._tick_timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._followed else None
+
+
+def _has_gone(waiter: Waiter) -> bool:
+    try:
+        return not waiter.is_alive()
+    except OSError:  # It cannot be looked at now: the next tick does.
+        return False
