@@ -61,6 +61,12 @@ class PodView:
     end: End | None
 
     @property
+    def age(self) -> tuple[bool, str, bool]:
+        """Sorts the pods of an attempt: the first one first, and one that ran before one that did not."""
+        # The API writes instants in whole seconds; a pod that is replaced is being deleted.
+        return not self.has_run, self.created_at, not self.deleting
+
+    @property
     def waiting(self) -> str | None:
         """For people: what it waits for."""
         return _told(self.waits_for, self.message)
