@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.executor import AttemptKey, Running
+from gateway.domain.executor import AttemptKey, Launch, Mount, Running, StartRefused
 from gateway.executors import docker
 from gateway.executors.docker import DockerExecutor
 from gateway.executors.docker_container import Rules, name_of
 from gateway.executors.docker_engine import DockerEngine, EngineRefused
 from gateway.executors.docker_images import Images
 from gateway.executors.docker_news import News
+from gateway.executors.docker_starter import Starter
+from gateway.executors.kept_output import KeptFolder
 
 LIMIT_SECONDS = 20
 """When a test gives up waiting; nothing takes nearly as long."""
@@ -73,6 +75,22 @@ async def test_a_stop_that_the_engine_fails_at_is_tried_again(
             await engine.stopped.wait()
     finally:
         await executor.close()
+
+
+async def test_a_volume_that_is_no_setting_any_more_is_told(tmp_path: Path) -> None:
+    engine = Engine()
+    starter = Starter(
+        engine,
+        kept=KeptFolder(tmp_path, 1000),
+        rules=Rules(volumes={}, log_bytes=1000),
+        images=Images(engine, pull="never"),
+        instance="i",
+    )
+    mount = Mount(name="in", source="data", path="/in")
+    launch = Launch(key=AttemptKey("j", 1), commands=(), image="i:1", environment={}, mounts=(mount,))
+    with pytest.raises(StartRefused, match="volume 'in': the setting VOLUMES has no 'data'") as refused:
+        await starter.start(launch)
+    assert not refused.value.passing
 
 
 async def test_a_failure_that_nobody_thought_of_does_not_end_the_listening() -> None:
