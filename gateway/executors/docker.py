@@ -218,7 +218,7 @@ class DockerExecutor:
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have files or containers."""
-        found = set(await asyncio.to_thread(self._kept.jobs))
+        found = set(await asyncio.to_thread(self._kept.ids))
         with suppress(EngineUnreachable, EngineRefused):
             keys = [key_of(container["Labels"]) for container in await self._engine.list(self._label)]
             found.update(key.job_id for key in keys if key is not None)

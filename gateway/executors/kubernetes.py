@@ -75,7 +75,6 @@ class KubernetesExecutor:
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Look at what is there. Raises ExecutorUnavailable when the cluster cannot be used."""
-        self._keeper.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._client = KubernetesClient(self._access)
         self._calls = Calls(self._client, self._maker)
         self._following = Following(
@@ -104,6 +103,7 @@ class KubernetesExecutor:
             reached=self._following.look_again,
         )
         try:
+            self._keeper.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._check()
         except BaseException:
             await self._client.close()
@@ -164,7 +164,7 @@ class KubernetesExecutor:
     def keeps(self, job_id: str) -> bool:
         """Whether the job has a folder, or something in the cluster."""
         in_cluster = any(key.job_id == job_id for key in self._following.attempts)
-        return in_cluster or (self._keeper.folder / job_id).is_dir()
+        return in_cluster or self._keeper.has(job_id)
 
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
@@ -208,7 +208,7 @@ class KubernetesExecutor:
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder, or a Job or pod in the cluster."""
-        folders = await asyncio.to_thread(self._keeper.jobs)
+        folders = await asyncio.to_thread(self._keeper.ids)
         return sorted({*folders, *(key.job_id for key in self._following.attempts)})
 
     async def _check(self) -> None:

@@ -7,19 +7,13 @@ Kubernetes tells the streams of a container not apart: there is no stderr.
 """
 
 import json
-import os
-import re
-import shutil
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.executor import AttemptKey, End, OutputChunk
 from gateway.executors.end_note import end_document, end_of_document
-
-JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may name a folder."""
+from gateway.executors.job_folders import JobFolders
 
 NOTHING = OutputChunk(data=b"", offset=0, next_offset=0, dropped_bytes=0, size=0)
 
@@ -78,30 +72,12 @@ def read_parts(head: bytes, tail: bytes, size: int, *, offset: int, limit: int) 
     )
 
 
-class Keeper:
+class Keeper(JobFolders):
     """The folders of all attempts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-
-    def job(self, job_id: str) -> Path:
-        """The folder of a job. Raises ValueError if that is no id of one."""
-        if not JOB_ID.fullmatch(job_id):
-            raise ValueError(f"not the id of a job: {job_id!r}")
-        return self.folder / job_id
-
-    def jobs(self) -> list[str]:
-        """Ids of the jobs that have a folder."""
-        return [name for name in os.listdir(self.folder) if JOB_ID.fullmatch(name)]
-
-    def remove(self, job_id: str) -> None:
-        """Delete the folder of a job."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.job(job_id))
 
     def keep(self, key: AttemptKey, end: End, log: Log | None) -> None:
         """Write down how an attempt ended and what it wrote."""
-        folder = self._attempt(key)
+        folder = self.attempt(key)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         head, tail = log.parts() if log else (b"", b"")
         _write(folder / "stdout", head + tail)
@@ -119,18 +95,15 @@ class Keeper:
         if document is None:
             return None
         try:
-            data = (self._attempt(key) / "stdout").read_bytes()
+            data = (self.attempt(key) / "stdout").read_bytes()
         except FileNotFoundError:
             return NOTHING
         head = document["head"]
         return read_parts(data[:head], data[head:], document["size"], offset=offset, limit=limit)
 
-    def _attempt(self, key: AttemptKey) -> Path:
-        return self.job(key.job_id) / str(key.attempt)
-
     def _document(self, key: AttemptKey) -> dict[str, Any] | None:
         try:
-            document: dict[str, Any] = json.loads((self._attempt(key) / "end").read_bytes())
+            document: dict[str, Any] = json.loads((self.attempt(key) / "end").read_bytes())
         except FileNotFoundError:
             return None
         return document

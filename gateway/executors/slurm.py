@@ -212,11 +212,11 @@ class SlurmExecutor:
             for job in jobs.values():
                 if job.name in names and not is_over(job):
                     await self._starter.cancel(job.id)
-        await asyncio.to_thread(self._attempts.delete, job_id)
+        await asyncio.to_thread(self._attempts.remove, job_id)
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder."""
-        return await asyncio.to_thread(self._attempts.kept)
+        return await asyncio.to_thread(self._attempts.ids)
 
     async def _follow(self, key: AttemptKey, handle: str) -> Followed:
         if (followed := self._followed.get(key)) is None:

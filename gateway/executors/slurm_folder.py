@@ -15,7 +15,6 @@ It is its user's alone, because of what is in `launch`.
 import os
 import re
 import secrets
-import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -199,20 +198,3 @@ class AttemptFolder:
 def slurm_id_of(text: str) -> int | None:
     """The id of a Slurm job that a text is; None if it is none."""
     return int(text) if SLURM_ID.fullmatch(text) else None
-
-
-def delete_tree(folder: Path) -> None:
-    """Delete a folder and all in it, also what its owner has closed. Links are deleted, not followed."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        # Root never comes here: what is opened is the gateway's own.
-        for path, _, _ in os.walk(folder):
-            os.chmod(path, 0o700)
-            for name in os.listdir(path):
-                inner = Path(path, name)
-                if inner.is_dir() and not inner.is_symlink():
-                    inner.chmod(0o700)
-        shutil.rmtree(folder)

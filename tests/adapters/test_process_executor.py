@@ -35,9 +35,16 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
-from gateway.executors import process, process_cgroup, process_launch, process_program, process_stop
+from gateway.executors import (
+    process_cgroup,
+    process_following,
+    process_launch,
+    process_program,
+    process_stop,
+)
+from gateway.executors.job_folders import delete_tree
 from gateway.executors.process import ProcessExecutor
-from gateway.executors.process_folder import AttemptFolder, delete_tree
+from gateway.executors.process_folder import AttemptFolder
 from gateway.executors.process_rest import Rest
 from gateway.executors.process_session import Waiter, boot_id, members, processes, read_process
 
@@ -669,7 +676,7 @@ async def test_a_stop_reaches_the_waiter_that_wins_later(folder: Path) -> None:
 async def test_a_waiter_that_died_while_it_began_is_refused_and_vanished(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "LOOKS", 2)
+    monkeypatch.setattr(process_following, "LOOKS", 2)
     async with gateway(folder) as opened:
         launched = script(f"touch {folder}/ran")
         opened.attempt(launched.key).mkdir(parents=True)
@@ -803,7 +810,7 @@ async def test_without_pidfds_attempts_are_followed_by_looking(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(os, "pidfd_open", fail)
-    monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(process_following, "TICK_SECONDS", 0.01)
     async with gateway(folder) as opened:
         assert await opened.run(script("sleep 0.1; exit 8")) == Exited(exit_code=8, out_of_memory=False)
     assert "looking now and then" in caplog.text
@@ -841,7 +848,7 @@ async def test_without_descriptors_what_runs_is_not_taken_for_gone(
         handle = await opened.executor.start(launched)
         await opened.says(launched.key, "ready")
         with no_descriptor_left():
-            opened.executor._tick()
+            opened.executor._following._tick()
         assert await opened.executor.observe(launched.key, handle) == Running()
     async with gateway(folder) as again:
         with no_descriptor_left(), pytest.raises(OSError, match="Too many open files"):
@@ -1167,7 +1174,7 @@ async def test_the_grace_of_what_outlives_the_command_may_be_shortened(
 
     if not with_pidfds:
         monkeypatch.setattr(os, "pidfd_open", fail)
-        monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(process_following, "TICK_SECONDS", 0.01)
     async with gateway(folder) as opened:
         launched = script(DEAF_REST)
         handle = await stopped(opened, launched)
@@ -1369,7 +1376,7 @@ async def test_output_of_a_short_command_is_bounded_at_its_end(folder: Path) -> 
 async def test_a_file_system_without_holes_is_warned_of_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "can_punch", lambda folder: False)
+    monkeypatch.setattr(process_following, "can_punch", lambda folder: False)
     with caplog.at_level(logging.WARNING):
         async with gateway(folder, output_limit_bytes=64 * 1024) as opened:
             launched = script("head -c 300000 /dev/zero")
