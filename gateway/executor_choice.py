@@ -53,6 +53,10 @@ def _docker(settings: Settings, folder: Path) -> Executor:
     except ImportError as error:
         raise ValueError(f"EXECUTOR: docker needs `pip install jobs-gateway[docker]`: {error}") from None
     engine = DockerEngine(settings.docker_url)
+    try:
+        images = Images(engine, pull=settings.docker_pull, auth_file=settings.docker_auth_file)
+    except ValueError as error:
+        raise ValueError(f"DOCKER_AUTH_FILE: {error}") from None
     return DockerExecutor(
         folder,
         engine=engine,
@@ -65,7 +69,7 @@ def _docker(settings: Settings, folder: Path) -> Executor:
             volumes=settings.volumes,
             log_bytes=LOG_SHARE * settings.output_limit_bytes,
         ),
-        images=Images(engine, pull=settings.docker_pull, auth_file=settings.docker_auth_file),
+        images=images,
         output_limit_bytes=settings.output_limit_bytes,
         instance=settings.docker_instance,
     )

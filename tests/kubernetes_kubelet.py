@@ -142,7 +142,8 @@ class RunningKubelet(Kubelet):
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes] | None] = {}
+        """By the name of their pod; None = its command could not be started."""
         self._stopping: set[str] = set()
         self._threads: list[threading.Thread] = []
         cluster.kubelet = self._changed
@@ -150,7 +151,7 @@ class RunningKubelet(Kubelet):
     def close(self) -> None:
         """End what is left."""
         for process in list(self._processes.values()):
-            if process.poll() is None:
+            if process is not None and process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
         for thread in list(self._threads):
             thread.join(10)
@@ -187,7 +188,7 @@ class RunningKubelet(Kubelet):
                     start_new_session=True,
                 )
             except OSError as error:
-                self._processes[name] = None  # type: ignore[assignment]
+                self._processes[name] = None
                 told = f'exec: "{command[0]}": {error.strerror}'
                 self._in_thread(self.end, name, 128, "StartError", told=told)
                 return

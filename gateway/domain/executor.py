@@ -100,6 +100,13 @@ class Vanished:
 
 
 @dataclass(frozen=True)
+class TimedOut:
+    """The engine ended the attempt at a time limit of its own."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Unreachable:
     """The engine cannot be asked at the moment; nothing is known."""
 
@@ -115,7 +122,9 @@ class Refused:
     """Whether a later attempt may succeed."""
 
 
-Observation = Pending | Running | Exited | Vanished | Refused | Unreachable
+End = Exited | Vanished | TimedOut | Refused
+"""What nothing follows."""
+Observation = Pending | Running | End | Unreachable
 
 
 class StartRefused(Exception):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.domain.executor import Exited, Refused, StartRefused, Vanished
+from gateway.domain.executor import Exited, Refused, StartRefused, TimedOut, Vanished
 from gateway.domain.job import Job
 from gateway.domain.parts import RetryPolicy
 from gateway.domain.record import JobRecord, StopReason
@@ -25,7 +25,7 @@ class Outcome:
     """Whether another attempt may mend it."""
 
 
-def outcome_of_end(record: JobRecord, seen: Exited | Vanished) -> Outcome:
+def outcome_of_end(record: JobRecord, seen: Exited | Vanished | TimedOut) -> Outcome:
     """The outcome of an attempt that was started and has ended."""
     code = seen.exit_code if isinstance(seen, Exited) else None
     if record.stop is StopReason.CANCEL:
@@ -40,6 +40,8 @@ def outcome_of_end(record: JobRecord, seen: Exited | Vanished) -> Outcome:
         return Outcome(status=JobStatus.DIED, message=message, exit_code=code, retryable=True)
     if isinstance(seen, Vanished):
         return Outcome(status=JobStatus.DIED, message=seen.reason, retryable=True)
+    if isinstance(seen, TimedOut):
+        return Outcome(status=JobStatus.FAILED, message=seen.reason, retryable=True)
     if seen.signal is not None:
         message = f"killed from outside by {_signal_name(seen.signal)}{_memory(seen)}"
         return Outcome(status=JobStatus.DIED, message=message, exit_code=code, retryable=True)

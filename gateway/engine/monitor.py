@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gateway.domain import attempts
 from gateway.domain.attempts import Ended
 from gateway.domain.errors import JobsError
-from gateway.domain.executor import AttemptKey, Exited, Pending, Refused, Unreachable, Vanished
+from gateway.domain.executor import AttemptKey, End, Pending, Refused, Unreachable
 from gateway.domain.house import House
 from gateway.domain.job import DEFAULT_GRACE_SECONDS, Job
 from gateway.domain.outcome import outcome_of_end, outcome_of_refusal
@@ -135,7 +135,7 @@ class Monitor:
     async def _check(self, watch: _Watch) -> None:
         house, key = self._house, watch.key
         seen = await house.executor.observe(key, watch.handle)
-        if isinstance(seen, Exited | Vanished | Refused):
+        if isinstance(seen, End):
             await self._end(key, seen)
             self._drop(watch)
             return
@@ -182,7 +182,7 @@ class Monitor:
             # Only now: a stop that fails is told again with the next look.
             watch.stopping = grace
 
-    async def _end(self, key: AttemptKey, seen: Exited | Vanished | Refused) -> None:
+    async def _end(self, key: AttemptKey, seen: End) -> None:
         house = self._house
 
         def work(tx: JobWriter) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from gateway.domain.executor import (
     AttemptKey,
+    End,
     ExecutorUnavailable,
     Launch,
     Observation,
@@ -37,7 +38,7 @@ from gateway.executors import docker_warden
 from gateway.executors.docker_container import INSTANCE, JOB, Rules, key_of, name_of
 from gateway.executors.docker_ending import copy_log, find_end
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineTooOld, EngineUnreachable
-from gateway.executors.docker_followed import End, Followed, read_end
+from gateway.executors.docker_followed import Followed, read_end
 from gateway.executors.docker_images import Images
 from gateway.executors.docker_log import LogCopy
 from gateway.executors.docker_news import News
@@ -217,8 +218,8 @@ class DockerExecutor:
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have files or containers."""
-        found = set(await asyncio.to_thread(self._kept.jobs))
-        with suppress(EngineUnreachable):
+        found = set(await asyncio.to_thread(self._kept.ids))
+        with suppress(EngineUnreachable, EngineRefused):
             keys = [key_of(container["Labels"]) for container in await self._engine.list(self._label)]
             found.update(key.job_id for key in keys if key is not None)
         return sorted(found)
@@ -230,14 +231,21 @@ class DockerExecutor:
     def _own_instance(self) -> str:
         path = self._kept.path / ".docker-instance"
         if not path.exists():
-            path.write_text(secrets.token_hex(8))
+            new = path.with_name(f"{path.name}.new")
+            new.write_text(secrets.token_hex(8))
+            new.replace(path)
         return path.read_text()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("following a container failed", exc_info=error)
 
     def _known(self, key: AttemptKey) -> Followed:
         """The attempt in memory."""
@@ -282,7 +290,8 @@ class DockerExecutor:
         else:
             # The log of a container is over when the container is, whose event may have come before all this.
             self._finish(followed, witnessed=self._news.lost is None)
-        followed.copying = None
+        finally:
+            followed.copying = None
 
     def _finish(self, followed: Followed, *, witnessed: bool) -> None:
         """A container is said to have ended; `witnessed`: just now, while the engine was listened to."""
@@ -295,8 +304,10 @@ class DockerExecutor:
             end = await find_end(self._engine, self._kept, followed, witnessed=witnessed)
         except (EngineUnreachable, EngineRefused) as error:
             log.debug("the end of %s is looked at later: %s", followed.name, error)
-            end = None
-        followed.ending = None
+            return
+        finally:
+            # Whatever failed, it is looked at again when all containers are listed.
+            followed.ending = None
         if end is None:
             return
         if read_end(self._kept, followed.key) is not None:
@@ -364,8 +375,10 @@ class DockerExecutor:
                 await (self._engine.stop(name, left) if left else self._engine.kill(name))
                 return
             except EngineRefused as error:
-                # It is gone, or does not run any more.
-                log.debug("attempt %d of job %s is not stopped: %s", key.attempt, key.job_id, error)
-                return
-            except EngineUnreachable:
-                await asyncio.sleep(STOP_AGAIN_SECONDS)
+                log.info("attempt %d of job %s is not stopped: %s", key.attempt, key.job_id, error)
+                # 404 and 409: it is gone, or does not run any more. A failure of the engine's tells neither.
+                if error.status < 500 or key not in self._followed:
+                    return
+            except EngineUnreachable as error:
+                log.info("attempt %d of job %s is not stopped yet: %s", key.attempt, key.job_id, error)
+            await asyncio.sleep(STOP_AGAIN_SECONDS)

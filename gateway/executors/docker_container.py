@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Exited, Launch, Mount, Resources, Vanished
+from gateway.domain.executor import AttemptKey, Exited, Launch, Mount, Resources, StartRefused, Vanished
 
 MIB = 1024 * 1024
 INSTANCE, JOB, ATTEMPT, ORGANIZATION = (
@@ -46,6 +46,14 @@ class Rules:
             ):
                 raise ValueError(f"VOLUMES: {name}={source}: must be an absolute path or volume:NAME")
 
+    def source_of(self, mount: Mount) -> str:
+        """What a job mounts. Raises StartRefused when the operator has taken it out of the setting since."""
+        source = self.volumes.get(mount.source)
+        if source is None:
+            reason = f"volume {mount.name!r}: the setting VOLUMES has no {mount.source!r}"
+            raise StartRefused(reason, passing=False)
+        return source
+
 
 def name_of(key: AttemptKey) -> str:
     """The name of an attempt's container: two can never be made."""
@@ -60,7 +68,7 @@ def key_of(labels: Mapping[str, str] | None) -> AttemptKey | None:
 
 
 def body_of(launch: Launch, rules: Rules, instance: str) -> dict[str, Any]:
-    """The request that creates the container.
+    """The request that creates the container. Raises StartRefused.
 
     Commands replace the image's entrypoint and its command: they are all that is run. The engine's small init
     process runs them, because a process with the number 1 is deaf to SIGTERM unless it asks for it.
@@ -95,7 +103,7 @@ def _host_config(launch: Launch, rules: Rules) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "CapAdd": list(rules.capabilities),
         "SecurityOpt": ["no-new-privileges"],
-        "Mounts": [_mount(mount, rules.volumes[mount.source]) for mount in launch.mounts],
+        "Mounts": [_mount(mount, rules.source_of(mount)) for mount in launch.mounts],
         # `local` loses the ends of long lines, and every engine knows this one.
         "LogConfig": {"Type": "json-file", "Config": size},
         **_limits(launch.resources),
@@ -129,8 +137,8 @@ def _limits(resources: Resources) -> dict[str, int]:
 
 
 def volumes_of(launch: Launch, rules: Rules) -> list[str]:
-    """Names of the engine's volumes that a launch mounts."""
-    sources = [rules.volumes[mount.source] for mount in launch.mounts]
+    """Names of the engine's volumes that a launch mounts. Raises StartRefused."""
+    sources = [rules.source_of(mount) for mount in launch.mounts]
     return [source.removeprefix(VOLUME_PREFIX) for source in sources if source.startswith(VOLUME_PREFIX)]
 
 

@@ -5,11 +5,11 @@ import logging
 import time
 from contextlib import aclosing
 
-from gateway.domain.executor import Exited, Refused, Vanished
+from gateway.domain.executor import End, Exited, Refused, Vanished
 from gateway.domain.words import OutputChannel
 from gateway.executors.docker_container import end_of
 from gateway.executors.docker_engine import DockerEngine
-from gateway.executors.docker_followed import End, Followed, write_end
+from gateway.executors.docker_followed import Followed, write_end
 from gateway.executors.kept_output import KeptFolder
 
 log = logging.getLogger(__name__)

@@ -4,11 +4,10 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from gateway.domain.executor import AttemptKey, Exited, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End
 from gateway.executors.docker_log import LogCopy
+from gateway.executors.end_note import end_document, end_of_document
 from gateway.executors.kept_output import KeptFolder
-
-End = Exited | Vanished | Refused
 
 
 @dataclass(kw_only=True)
@@ -35,15 +34,10 @@ class Followed:
 
 def write_end(kept: KeptFolder, key: AttemptKey, end: End) -> None:
     """Note how the attempt ended; its container is not needed after that. Raises OSError."""
-    note = {"kind": type(end).__name__, "members": vars(end)}
-    kept.write_note(key, "end", json.dumps(note), durable=True)
+    kept.write_note(key, "end", json.dumps(end_document(end)), durable=True)
 
 
 def read_end(kept: KeptFolder, key: AttemptKey) -> End | None:
     """How the attempt ended; None if that was not noted."""
     text = kept.note(key, "end")
-    if text is None:
-        return None
-    note = json.loads(text)
-    kinds: dict[str, type[End]] = {kind.__name__: kind for kind in (Exited, Vanished, Refused)}
-    return kinds[note["kind"]](**note["members"])
+    return None if text is None else end_of_document(json.loads(text))

@@ -7,6 +7,7 @@ written behind that.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -87,8 +88,10 @@ class LogCopy:
 
     def _load(self) -> None:
         self._positions = {channel: Position() for channel in OutputChannel}
-        if (note := self._kept.note(self._key, "position")) is not None:
-            for name, members in json.loads(note).items():
+        note = self._kept.note(self._key, "position")
+        # After a loss of power it may be empty: all comes again then, and is known by its length.
+        with suppress(ValueError):
+            for name, members in json.loads(note or "{}").items():
                 self._positions[OutputChannel[name]] = Position(**members)
 
     def _entry(self, channel: OutputChannel, stamp: str, data: bytes, pieces: list[bytes]) -> None:

@@ -18,6 +18,8 @@ LOOK_SECONDS = 30.0
 REPLAY_SECONDS = 60
 """Events so old are read again when the stream is taken up, against gaps and clocks that differ."""
 
+UNEXPECTED = "the executor failed unexpectedly; the gateway's log tells more"
+
 
 class News:
     """Listens as long as its two tasks run, and knows whether the engine can be reached."""
@@ -59,6 +61,10 @@ class News:
                 reason = "it closed the connection"
             except (EngineUnreachable, EngineRefused) as error:
                 reason = str(error)
+            except Exception:
+                # A listener that ended for good would leave all attempts as they are for ever.
+                log.exception("what Docker tells is read again")
+                reason = UNEXPECTED
             self._lose(reason)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -71,6 +77,9 @@ class News:
                 await self._look()
             except (EngineUnreachable, EngineRefused) as error:
                 self._lose(str(error))
+            except Exception:
+                log.exception("what Docker has is listed again")
+                self._lose(UNEXPECTED)
 
     async def _look(self) -> None:
         await self._listed(await self._engine.list(self._label))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.domain.executor import (
     AttemptKey,
+    End,
     ExecutorUnavailable,
     Launch,
     Observation,
@@ -33,7 +34,7 @@ from gateway.executors.kubernetes_calls import Calls
 from gateway.executors.kubernetes_client import ApiRefused, ApiUnreachable, KubernetesClient
 from gateway.executors.kubernetes_following import Following
 from gateway.executors.kubernetes_manifest import Maker
-from gateway.executors.kubernetes_output import NOTHING, End, Keeper, Log, read_parts
+from gateway.executors.kubernetes_output import NOTHING, Keeper, Log, read_parts
 from gateway.executors.kubernetes_pod import read_job, read_pod
 from gateway.executors.kubernetes_support import SUPPORT
 from gateway.executors.kubernetes_watch import Watch
@@ -74,7 +75,6 @@ class KubernetesExecutor:
 
     async def open(self, ended: Callable[[AttemptKey], None]) -> None:
         """Look at what is there. Raises ExecutorUnavailable when the cluster cannot be used."""
-        self._keeper.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._client = KubernetesClient(self._access)
         self._calls = Calls(self._client, self._maker)
         self._following = Following(
@@ -103,6 +103,7 @@ class KubernetesExecutor:
             reached=self._following.look_again,
         )
         try:
+            self._keeper.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._check()
         except BaseException:
             await self._client.close()
@@ -163,7 +164,7 @@ class KubernetesExecutor:
     def keeps(self, job_id: str) -> bool:
         """Whether the job has a folder, or something in the cluster."""
         in_cluster = any(key.job_id == job_id for key in self._following.attempts)
-        return in_cluster or (self._keeper.folder / job_id).is_dir()
+        return in_cluster or self._keeper.has(job_id)
 
     async def output(
         self, key: AttemptKey, channel: OutputChannel, *, offset: int, limit: int
@@ -207,7 +208,7 @@ class KubernetesExecutor:
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder, or a Job or pod in the cluster."""
-        folders = await asyncio.to_thread(self._keeper.jobs)
+        folders = await asyncio.to_thread(self._keeper.ids)
         return sorted({*folders, *(key.job_id for key in self._following.attempts)})
 
     async def _check(self) -> None:

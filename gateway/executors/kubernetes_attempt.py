@@ -3,14 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from gateway.domain.executor import AttemptKey, Exited, Observation, Pending, Refused, Running, Vanished
-from gateway.executors.kubernetes_output import End, Log
+from gateway.domain.executor import AttemptKey, End, Exited, Observation, Pending, Refused, Running, Vanished
+from gateway.executors.kubernetes_output import Log
 from gateway.executors.kubernetes_pod import JobView, PodView
-
-
-def _age(pod: PodView) -> tuple[bool, str, bool]:
-    # The API writes instants in whole seconds; a pod that is replaced is being deleted.
-    return not pod.has_run, pod.created_at, not pod.deleting
 
 
 @dataclass
@@ -22,7 +17,7 @@ class Attempt:
     pods: dict[str, PodView] = field(default_factory=dict)
     """Those that are there, by uid. More than one only where the job controller replaced one."""
     gone: PodView | None = None
-    """The attempt's pod as it was when it was deleted."""
+    """The attempt's pod as it was when it was deleted, or had ended before the watch told of it."""
     followed: bool = False
     """Whether somebody wants to be told of it."""
     end: End | None = None
@@ -54,7 +49,7 @@ class Attempt:
         """The attempt's pod: the first one that there was, and one that ran before one that did not."""
         if self.gone is not None:
             return self.gone
-        return min(self.pods.values(), key=_age, default=None)
+        return min(self.pods.values(), key=lambda pod: pod.age, default=None)
 
     def seen(self) -> Observation | None:
         """What the attempt does; None if the cluster shows neither a Job nor a pod of it."""

@@ -15,9 +15,9 @@ from typing import Any
 
 from gateway.domain.executor import AttemptKey, Launch, Refused, StartRefused
 from gateway.executors.kubernetes_client import CALL_SECONDS, ApiRefused, ApiUnreachable, KubernetesClient
-from gateway.executors.kubernetes_manifest import CONTAINER, JOB_LABEL, PASSING, REFUSED, Maker
+from gateway.executors.kubernetes_manifest import ATTEMPT_LABEL, CONTAINER, JOB_LABEL, PASSING, REFUSED, Maker
 from gateway.executors.kubernetes_output import Log
-from gateway.executors.kubernetes_pod import JobView, PodView, read_job
+from gateway.executors.kubernetes_pod import JobView, PodView, read_job, read_pod
 
 LEAST_GRACE_SECONDS = 1
 """A grace of 0 takes the pod out of the API at once, without waiting for its end or telling it."""
@@ -75,6 +75,13 @@ class Calls:
             if refused.code == HTTPStatus.NOT_FOUND:
                 return None
             raise ApiUnreachable(refused.message, sent=True) from refused
+
+    async def ended_pods(self, key: AttemptKey) -> list[PodView]:
+        """The pods of an attempt that have ended, the first one first. Raises ApiRefused, ApiUnreachable."""
+        selector = f"{self._maker.selector},{JOB_LABEL}={key.job_id},{ATTEMPT_LABEL}={key.attempt}"
+        answer = await self._client.call("GET", self.pods, parameters={"labelSelector": selector})
+        pods = [read_pod(pod) for pod in answer.get("items") or ()]
+        return sorted((pod for pod in pods if pod.end is not None), key=lambda pod: pod.age)
 
     async def delete_pod(self, pod: PodView, *, grace_seconds: int) -> None:
         """Have a pod end. It may be said again with a shorter grace; a longer one changes nothing."""

@@ -8,17 +8,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-from gateway.domain.executor import AttemptKey, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End, Refused, Vanished
 from gateway.executors.kubernetes_attempt import Attempt
 from gateway.executors.kubernetes_calls import Calls
 from gateway.executors.kubernetes_client import ApiRefused, ApiUnreachable
 from gateway.executors.kubernetes_manifest import Maker
-from gateway.executors.kubernetes_output import End, Keeper, Log
+from gateway.executors.kubernetes_output import Keeper, Log
 from gateway.executors.kubernetes_pod import JobView, PodView, refusal
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KEEP_SECONDS = 20.0
 """The longest time for reading what a pod wrote once it has ended."""
@@ -122,7 +124,8 @@ class Following:
 
     def settle(self, attempt: Attempt, end: End) -> None:
         """The attempt is over: keep its output and its end, and tell then."""
-        if attempt.end is None and attempt.keep_task is None:
+        # One that failed unexpectedly is made anew when somebody asks.
+        if attempt.end is None and (attempt.keep_task is None or attempt.keep_task.done()):
             attempt.keep_task = self.spawn(self._keep(attempt, end))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -234,19 +237,19 @@ class Following:
         """Somebody else deletes the pod: there must be no other in its place."""
         await self._try(lambda: self._calls.seal(attempt.key, None), lambda: attempt.end is None)
 
-    async def _try(self, work: Callable[[], Awaitable[None]], is_wanted: Callable[[], bool]) -> None:
-        """Do something until it has been done, for as long as it is wanted."""
+    async def _try(self, work: Callable[[], Awaitable[T]], is_wanted: Callable[[], bool]) -> T | None:
+        """Do something until it has been done, for as long as it is wanted; None if that is over before."""
         pause = FIRST_PAUSE_SECONDS
         while is_wanted():
             try:
-                await work()
-                return
+                return await work()
             except ApiRefused as error:
-                log.warning("the cluster refuses to end an attempt: %s", error.message)
+                log.warning("the cluster refuses what the end of an attempt takes: %s", error.message)
             except ApiUnreachable as error:
-                log.info("an attempt cannot be ended yet: %s", error.reason)
+                log.info("what the end of an attempt takes cannot be had yet: %s", error.reason)
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+        return None
 
     def _read_along(self, attempt: Attempt, pod: PodView) -> asyncio.Event:
         """Read what a pod writes until its end. The event is set once that has begun, or cannot be done."""
@@ -264,6 +267,11 @@ class Following:
             opened.set()
 
     async def _keep(self, attempt: Attempt, end: End) -> None:
+        if attempt.pod is None and attempt.job is not None:
+            # The watch of Jobs may be ahead of that of pods.
+            attempt.gone = await self._ended_pod(attempt)
+            seen = attempt.seen()
+            end = seen if isinstance(seen, End) else end
         pod = attempt.pod
         kept = None
         if pod is not None and pod.has_run:
@@ -272,10 +280,15 @@ class Following:
             await asyncio.to_thread(self._keeper.keep, attempt.key, end, kept)
         except OSError:
             log.exception("the output of attempt %s is not kept", attempt.key)
-        attempt.end = end
+        attempt.end, attempt.along = end, None
         if attempt.timer is not None:
             attempt.timer.cancel()
         self._ended(attempt.key)
+
+    async def _ended_pod(self, attempt: Attempt) -> PodView | None:
+        """The attempt's pod, if there is one that has ended; asked for until the cluster answers."""
+        found = await self._try(lambda: self._calls.ended_pods(attempt.key), lambda: attempt.end is None)
+        return next(iter(found or ()), None)
 
     async def _written(self, attempt: Attempt, pod: PodView) -> Log | None:
         """What a pod wrote that is over, as far as it can be read."""
@@ -290,8 +303,7 @@ class Following:
 
     async def _read_whole(self, attempt: Attempt, pod: PodView) -> Log | None:
         pause, began = FIRST_PAUSE_SECONDS, self._loop.time()
-        # While the cluster is out of reach as a whole, the pod is likely to be there afterwards.
-        while pod.uid in attempt.pods and (not self._in_reach() or self._loop.time() < began + KEEP_SECONDS):
+        while True:
             read = Log(self._bound_bytes)
             try:
                 await self._calls.read_log(pod.name, read)
@@ -301,6 +313,9 @@ class Following:
                 return None
             except ApiUnreachable as error:
                 log.info("what pod %s wrote cannot be read yet: %s", pod.name, error.reason)
+            # While the cluster is out of reach as a whole, the pod is likely to be there afterwards.
+            is_late = self._in_reach() and self._loop.time() >= began + KEEP_SECONDS
+            if is_late or pod.uid not in attempt.pods:
+                return None
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
-        return None

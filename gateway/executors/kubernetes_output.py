@@ -7,20 +7,14 @@ Kubernetes tells the streams of a container not apart: there is no stderr.
 """
 
 import json
-import os
-import re
-import shutil
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Exited, OutputChunk, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End, OutputChunk
+from gateway.executors.end_note import end_document, end_of_document
+from gateway.executors.job_folders import JobFolders
 
-JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may name a folder."""
-
-End = Exited | Vanished | Refused
 NOTHING = OutputChunk(data=b"", offset=0, next_offset=0, dropped_bytes=0, size=0)
 
 
@@ -78,45 +72,22 @@ def read_parts(head: bytes, tail: bytes, size: int, *, offset: int, limit: int) 
     )
 
 
-class Keeper:
+class Keeper(JobFolders):
     """The folders of all attempts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-
-    def job(self, job_id: str) -> Path:
-        """The folder of a job. Raises ValueError if that is no id of one."""
-        if not JOB_ID.fullmatch(job_id):
-            raise ValueError(f"not the id of a job: {job_id!r}")
-        return self.folder / job_id
-
-    def jobs(self) -> list[str]:
-        """Ids of the jobs that have a folder."""
-        return [name for name in os.listdir(self.folder) if JOB_ID.fullmatch(name)]
-
-    def remove(self, job_id: str) -> None:
-        """Delete the folder of a job."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.job(job_id))
 
     def keep(self, key: AttemptKey, end: End, log: Log | None) -> None:
         """Write down how an attempt ended and what it wrote."""
-        folder = self._attempt(key)
+        folder = self.attempt(key)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         head, tail = log.parts() if log else (b"", b"")
         _write(folder / "stdout", head + tail)
-        document = {
-            "kind": type(end).__name__,
-            "end": dict(vars(end)),
-            "head": len(head),
-            "size": log.size if log else 0,
-        }
+        document = end_document(end) | {"head": len(head), "size": log.size if log else 0}
         _write(folder / "end", json.dumps(document).encode())
 
     def end(self, key: AttemptKey) -> End | None:
         """How an attempt ended, if that was written down."""
         document = self._document(key)
-        return None if document is None else _KINDS[document["kind"]](**document["end"])
+        return None if document is None else end_of_document(document)
 
     def output(self, key: AttemptKey, *, offset: int, limit: int) -> OutputChunk | None:
         """A piece of what an attempt wrote; None if that was not written down."""
@@ -124,24 +95,18 @@ class Keeper:
         if document is None:
             return None
         try:
-            data = (self._attempt(key) / "stdout").read_bytes()
+            data = (self.attempt(key) / "stdout").read_bytes()
         except FileNotFoundError:
             return NOTHING
         head = document["head"]
         return read_parts(data[:head], data[head:], document["size"], offset=offset, limit=limit)
 
-    def _attempt(self, key: AttemptKey) -> Path:
-        return self.job(key.job_id) / str(key.attempt)
-
     def _document(self, key: AttemptKey) -> dict[str, Any] | None:
         try:
-            document: dict[str, Any] = json.loads((self._attempt(key) / "end").read_bytes())
+            document: dict[str, Any] = json.loads((self.attempt(key) / "end").read_bytes())
         except FileNotFoundError:
             return None
         return document
-
-
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Exited, Vanished, Refused)}
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain.executor import AttemptKey, Exited, Refused, Vanished
+from gateway.domain.executor import AttemptKey, End, Exited, Refused, TimedOut, Vanished
 from gateway.executors.kubernetes_manifest import ATTEMPT_LABEL, CONTAINER, JOB_LABEL, PASSING, REFUSED
 
 KILLS = {128 + signal.SIGKILL: signal.SIGKILL, 128 + signal.SIGTERM: signal.SIGTERM}
@@ -14,6 +14,8 @@ KILLS = {128 + signal.SIGKILL: signal.SIGKILL, 128 + signal.SIGTERM: signal.SIGT
 codes above 128 may as well be the command's own."""
 NEVER_BEGUN = ("StartError", "ContainerCannotRun")
 """Reasons with which a container ends that could not be started (containerd, Docker)."""
+DEADLINE = "DeadlineExceeded"
+"""Reason with which the kubelet ends a pod that has been active for longer than it may."""
 LOST = "ContainerStatusUnknown"
 """Reason with which the kubelet ends a container that it knows nothing of."""
 HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
@@ -56,7 +58,13 @@ class PodView:
     """What is said about that."""
     deleting: bool
     deletion_grace_seconds: int
-    end: Exited | Vanished | Refused | None
+    end: End | None
+
+    @property
+    def age(self) -> tuple[bool, str, bool]:
+        """Sorts the pods of an attempt: the first one first, and one that ran before one that did not."""
+        # The API writes instants in whole seconds; a pod that is replaced is being deleted.
+        return not self.has_run, self.created_at, not self.deleting
 
     @property
     def waiting(self) -> str | None:
@@ -166,11 +174,12 @@ def _waiting(status: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str |
     return None, None
 
 
-def _end(status: Mapping[str, Any], state: Mapping[str, Any]) -> Exited | Vanished | Refused | None:
+def _end(status: Mapping[str, Any], state: Mapping[str, Any]) -> End | None:
     phase, terminated = status.get("phase"), state.get("terminated")
     if terminated is None or terminated.get("reason") == LOST:
         if phase == "Failed":
-            return Vanished(_loss(status) or _told(LOST, (terminated or {}).get("message")) or "it failed")
+            told = _told(LOST, (terminated or {}).get("message"))
+            return _loss(status) or Vanished(told or "it failed")
         return Exited(exit_code=0, out_of_memory=False) if phase == "Succeeded" else None
     code, reason = int(terminated["exitCode"]), terminated.get("reason")
     if reason in NEVER_BEGUN:
@@ -178,7 +187,7 @@ def _end(status: Mapping[str, Any], state: Mapping[str, Any]) -> Exited | Vanish
         return Refused(reason=_told(reason, message) or reason, passing=_passes(message))
     if phase != "Succeeded" and (loss := _loss(status)) is not None:
         # What it made of the signal on its way out is no outcome of its work.
-        return Vanished(loss)
+        return loss
     if code == 0:
         return Exited(exit_code=0, out_of_memory=False)
     if reason == "OOMKilled":
@@ -190,12 +199,16 @@ def _end(status: Mapping[str, Any], state: Mapping[str, Any]) -> Exited | Vanish
     return Exited(exit_code=code, out_of_memory=False)
 
 
-def _loss(status: Mapping[str, Any]) -> str | None:
-    """Why the pod was taken away (evicted, preempted, its node lost); None if it was not."""
+def _loss(status: Mapping[str, Any]) -> Vanished | TimedOut | None:
+    """Why the pod was taken away (evicted, preempted, its node lost, its time over); None if it was not."""
+    told = _told(status.get("reason"), status.get("message"))
+    if status.get("reason") == DEADLINE:
+        return TimedOut(f"Kubernetes stopped it at its time limit: {told}")
     if status.get("reason"):
-        return _told(status["reason"], status.get("message"))
+        return Vanished(told or "it failed")
     if disruption := _conditions(status).get("DisruptionTarget"):
-        return _told(disruption.get("reason"), disruption.get("message")) or "it was disrupted"
+        told = _told(disruption.get("reason"), disruption.get("message"))
+        return Vanished(told or "it was disrupted")
     return None
 
 

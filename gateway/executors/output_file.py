@@ -86,13 +86,14 @@ class OutputFile:
         status = os.fstat(descriptor)
         size = status.st_size
         start = max(0, size + offset) if offset < 0 else min(offset, size)
-        kept = self._kept_from(descriptor, status, start)
         if offset < 0:
-            start = kept
-        data = b""
+            start = self._kept_from(descriptor, status, start)
+        data = os.pread(descriptor, max(0, min(limit, size - start)), start)
+        # Holes are looked for afterwards: what another thread punches out meanwhile is read as zeros.
+        kept = self._kept_from(descriptor, status, start)
+        gap = self._gap_from(descriptor, status, start) if start == kept else start
+        data = data[: gap - start]
         if start == kept:
-            gap = self._gap_from(descriptor, status, start)
-            data = os.pread(descriptor, max(0, min(limit, gap - start)), start)
             kept = start + len(data)
             if kept == gap:
                 kept = self._kept_from(descriptor, status, gap)

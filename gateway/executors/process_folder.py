@@ -1,17 +1,13 @@
-"""An attempt's folder: the files that its waiter and the gateway write, and how to delete it all."""
+"""An attempt's folder: the files that its waiter and the gateway write."""
 
 import os
-import shutil
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.executor import Exited
+from gateway.executors.exit_status import exit_status
 from gateway.executors.process_session import Waiter
-
-DELETE_TRIES = 5
-"""A process that is being killed may still make files while its folder is deleted."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,11 @@ class AttemptFolder:
 
     def exited(self) -> Exited | None:
         """How the attempt ended; None if it did not, or its waiter could not write it."""
-        text = self._read("exit")
-        words = (text or "").split()
-        if text is None or not text.endswith("\n") or len(words) != 3 or not words[0].isdecimal():
+        text = self._read("exit") or ""
+        words = text.split()
+        status = exit_status(words[0]) if len(words) == 3 and text.endswith("\n") else None
+        if status is None:
             return None
-        status = int(words[0])
         return Exited(
             exit_code=status,
             signal=status - 128 if words[1] == "signal" else None,
@@ -97,34 +93,3 @@ class AttemptFolder:
             return None
         finally:
             os.close(descriptor)
-
-
-def delete_tree(folder: Path) -> None:
-    """Delete a folder and all in it, also what its owner has closed. Links are deleted, not followed."""
-    for left in reversed(range(DELETE_TRIES)):
-        try:
-            if folder.is_symlink():
-                folder.unlink()
-            else:
-                shutil.rmtree(folder)
-        except FileNotFoundError:
-            if not os.path.lexists(folder):
-                return
-        except PermissionError:
-            if not left:
-                raise
-            _open_folders(folder)
-        except OSError:
-            if not left:
-                raise
-        else:
-            return
-
-
-def _open_folders(folder: Path) -> None:
-    """Give ourselves the right to look into each folder, from the top down, and to change it."""
-    folder.chmod(0o700)
-    for _, names, _, parent in os.fwalk(folder, topdown=True, follow_symlinks=False):
-        for name in names:
-            if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.chmod(name, 0o700, dir_fd=parent)

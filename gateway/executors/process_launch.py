@@ -142,8 +142,15 @@ class Launcher:
                     "the argument list and environment are too long for this system", passing=False
                 ) from error
             raise StartRefused(f"the attempt could not be started: {error.strerror}", passing=True) from error
-        # It cannot be gone: it is our child and was not waited for.
-        process = read_process(pid)
+        try:
+            # It cannot be gone: it is our child and was not waited for.
+            process = read_process(pid)
+        except OSError as error:
+            # Nobody could follow it.
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            reason = f"the attempt could not be followed: {error.strerror}"
+            raise StartRefused(reason, passing=True) from error
         return Waiter(boot_id(), pid, process.started if process else 0)
 
     def _make_folders(self, folder: Path) -> None:

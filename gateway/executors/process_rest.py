@@ -76,7 +76,11 @@ class Rest:
 
     def _look(self) -> None:
         self._look_at = time.monotonic() + LOOK_SECONDS
-        left = self.processes()
+        try:
+            left = self.processes()
+        except OSError:  # No descriptor is left to look with.
+            self._look_soon()
+            return
         if not left:
             self._gone()
             return
@@ -89,8 +93,10 @@ class Rest:
             return
         self._pidfd = pidfd
         self._loop.add_reader(pidfd, self._look_soon)
-        if (now := read_process(oldest.pid)) is None or now.started != oldest.started:
-            self._look_soon()
+        with suppress(OSError):
+            if (now := read_process(oldest.pid)) is not None and now.started == oldest.started:
+                return
+        self._look_soon()
 
 
 def wake(found: Sequence[Process]) -> None:

@@ -3,12 +3,18 @@
 The waiter leads its session, so the session's number is the waiter's pid.
 """
 
+import errno
 import os
+import re
 import signal
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
+
+NUMBER = re.compile(r"[0-9]{1,20}")
+"""A pid or a start time in a file that a job could have written."""
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 @cache
@@ -51,14 +57,16 @@ class Waiter(NamedTuple):
     def parse(cls, handle: str) -> Self | None:
         """Read a handle; None when it is none."""
         words = handle.split()
-        if len(words) != 3 or not (words[1] + words[2]).isdecimal():
+        if len(words) != 3 or not all(map(NUMBER.fullmatch, words[1:])):
             return None
         waiter = cls(words[0], int(words[1]), int(words[2]))
         # To kill(2), 0 and 1 are no ordinary pids.
         return waiter if waiter.pid > 1 else None
 
     def is_alive(self) -> bool:
-        """Whether that very process runs, and no other that has its pid by now."""
+        """Whether that very process runs, and no other that has its pid by now. Raises OSError, see
+        `read_process`.
+        """
         if self.boot_id != boot_id():
             return False
         process = read_process(self.pid)
@@ -66,10 +74,15 @@ class Waiter(NamedTuple):
 
 
 def read_process(pid: int) -> Process | None:
-    """The process with a pid, None when there is none."""
+    """The process with a pid, None when there is none.
+
+    Raises OSError when no descriptor is left to look with: that says nothing of the process.
+    """
     try:
         stat = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        if error.errno in NO_DESCRIPTORS:
+            raise
         return None
     try:
         # The name in brackets may hold blanks and brackets; the fields count from the last bracket.
@@ -89,7 +102,7 @@ def read_process(pid: int) -> Process | None:
 
 
 def processes() -> list[Process]:
-    """All processes that can be seen; some ten microseconds each."""
+    """All processes that can be seen; some ten microseconds each. Raises OSError, see `read_process`."""
     found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return [process for process in found if process is not None]
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.executors.process_folder import AttemptFolder
@@ -97,28 +98,38 @@ class Stop:
             self._ask(BEGIN_SECONDS)
 
     def _ask(self, pause: float) -> None:
-        if self._has_begun():
-            # If the command is not there yet, this keeps the waiter from starting it.
-            self._ask_waiter()
-            found = self._rest.processes()
-            if self._can_be_asked(found):
-                self._rest.ask(found)
-                self._asked = True
-                if self._kill_at is not None:
-                    self._folder.note_stop(self._waiter, self._kill_at)
-                return
+        with suppress(OSError):  # No descriptor is left to look with.
+            if self._has_begun():
+                # If the command is not there yet, this keeps the waiter from starting it.
+                self._ask_waiter()
+                found = self._rest.processes()
+                if self._can_be_asked(found):
+                    self._rest.ask(found)
+                    self._asked = True
+                    if self._kill_at is not None:
+                        self._folder.note_stop(self._waiter, self._kill_at)
+                    return
         self._ask_timer = self._loop.call_later(pause, self._ask, min(2 * pause, LONGEST_SECONDS))
 
     def _kill(self, pause: float) -> None:
-        if not self._has_begun():
+        if not self._killed():
             self._kill_timer = self._loop.call_later(BEGIN_SECONDS, self._kill, pause)
             return
-        self._ask_waiter()
-        self._rest.kill()
         if self._gone is not None and pause >= LAST_PAUSE_SECONDS:
             self._end()
             return
         self._kill_timer = self._loop.call_later(pause, self._kill, min(2 * pause, LAST_PAUSE_SECONDS))
+
+    def _killed(self) -> bool:
+        """Kill all; False when nobody has begun, or no descriptor is left to look with."""
+        try:
+            if not self._has_begun():
+                return False
+            self._ask_waiter()
+            self._rest.kill()
+        except OSError:
+            return False
+        return True
 
     def _end(self) -> None:
         self.cancel()

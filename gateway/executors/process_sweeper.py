@@ -54,7 +54,12 @@ class Sweeper:
         if not self._left:
             return
         began = self._loop.time()
-        everyone = processes()
+        try:
+            everyone = processes()
+        except OSError as error:
+            log.warning("what attempts have left is looked at later: %s", error.strerror)
+            self._timer = self._loop.call_later(LONGEST_SECONDS, self.sweep)
+            return
         took = self._loop.time() - began
         for (waiter, cgroup), looks in list(self._left.items()):
             rest = members(waiter, everyone)

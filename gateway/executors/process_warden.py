@@ -12,8 +12,15 @@ from gateway.executors.warden import watch
 
 
 def kill_all(folder: Path) -> bool:
-    """Send SIGKILL to all that runs of the attempts in a folder; whether there was anything."""
-    everyone = processes()
+    """Send SIGKILL to all that runs of the attempts in a folder; whether there was anything, or may be."""
+    try:
+        return _kill_all(folder, processes())
+    except OSError:
+        # What runs cannot be known: it is looked again.
+        return True
+
+
+def _kill_all(folder: Path, everyone: list[Process]) -> bool:
     found = False
     for attempt in folder.glob("*/*/pid"):
         record = AttemptFolder(attempt.parent).record()

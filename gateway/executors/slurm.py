@@ -38,7 +38,7 @@ from gateway.domain.words import OutputChannel
 from gateway.executors.slurm_attempts import Attempts
 from gateway.executors.slurm_bundles import Bundles
 from gateway.executors.slurm_client import SlurmClient, SlurmRefusal, SlurmUnreachable
-from gateway.executors.slurm_folder import WITHDRAWN
+from gateway.executors.slurm_folder import WITHDRAWN, slurm_id_of
 from gateway.executors.slurm_followed import Followed
 from gateway.executors.slurm_listing import Listing
 from gateway.executors.slurm_reply import SlurmJob
@@ -86,7 +86,7 @@ class SlurmExecutor:
 
         Raises ValueError, which begins with the setting's name.
         """
-        self.user = user or pwd.getpwuid(os.geteuid()).pw_name
+        self.user = user or _own_user()
         self.support = support_of(bundles=bundles is not None)
         self.isolation = isolation_of(self.user, bundles=bundles is not None)
         self._attempts = Attempts(shared_folder, user=self.user, output_limit_bytes=output_limit_bytes)
@@ -212,16 +212,16 @@ class SlurmExecutor:
             for job in jobs.values():
                 if job.name in names and not is_over(job):
                     await self._starter.cancel(job.id)
-        await asyncio.to_thread(self._attempts.delete, job_id)
+        await asyncio.to_thread(self._attempts.remove, job_id)
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder."""
-        return await asyncio.to_thread(self._attempts.kept)
+        return await asyncio.to_thread(self._attempts.ids)
 
     async def _follow(self, key: AttemptKey, handle: str) -> Followed:
         if (followed := self._followed.get(key)) is None:
             folder = self._attempts.folder(key)
-            slurm_id = int(handle) if handle.isdecimal() else 0
+            slurm_id = slurm_id_of(handle) or 0
             made = Followed(key=key, folder=folder, slurm_id=slurm_id, since=time.monotonic())
             await asyncio.to_thread(made.resume)
             followed = self._followed.setdefault(key, made)
@@ -300,6 +300,13 @@ class SlurmExecutor:
         return [_look(followed, jobs) for followed in many]
 
 
+def _own_user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise ValueError(f"SLURM_USER: needed, because user {os.geteuid()} has no name here") from None
+
+
 def _look(followed: Followed, jobs: Mapping[int, SlurmJob]) -> Observation:
     """What is seen of an attempt. When another Slurm job runs it than was thought, that is followed."""
     folder = followed.folder
@@ -309,7 +316,8 @@ def _look(followed: Followed, jobs: Mapping[int, SlurmJob]) -> Observation:
         begun = folder.begun()
         if begun == WITHDRAWN:
             return Vanished("its start was given up")
-        if begun is not None and begun.isdecimal() and int(begun) != followed.slurm_id:
-            followed.slurm_id = int(begun)
+        slurm_id = slurm_id_of(begun or "")
+        if slurm_id is not None and slurm_id != followed.slurm_id:
+            followed.slurm_id = slurm_id
             return _look(followed, jobs)
     return sight(job, folder) if job is not None and known else sight_of_forgotten(folder)

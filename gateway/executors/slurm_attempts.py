@@ -8,23 +8,21 @@ from pathlib import Path
 
 from gateway.domain.executor import AttemptKey
 from gateway.domain.words import OutputChannel
+from gateway.executors.job_folders import JobFolders
 from gateway.executors.output_file import OutputFile, can_punch
-from gateway.executors.slurm_folder import AttemptFolder, SharedFolder, delete_tree
+from gateway.executors.slurm_folder import AttemptFolder, SharedFolder
 
 log = logging.getLogger(__name__)
 
-JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may name a folder; ids are UUIDs."""
 
-
-class Attempts:
+class Attempts(JobFolders):
     """All attempts of a shared folder. Whatever Slurm has, has a folder: it is made first."""
 
     def __init__(self, path: Path, *, user: str, output_limit_bytes: int) -> None:
         """`user`: as whom jobs run. Raises ValueError, which begins with the setting's name."""
         if not path.is_absolute() or re.search(r"[%\\\x00-\x1f]", str(path)):
             raise ValueError("SLURM_SHARED_FOLDER: must be an absolute path without % and \\")
-        self.path = path
+        super().__init__(path)
         self._shared = SharedFolder(path, _owner(user))
         self._output_limit_bytes = output_limit_bytes
         self._punching = True
@@ -38,25 +36,21 @@ class Attempts:
 
     def folder(self, key: AttemptKey) -> AttemptFolder:
         """The attempt's folder, which may be not there yet."""
-        return AttemptFolder(self._shared, self._job(key.job_id) / str(key.attempt))
+        return AttemptFolder(self._shared, self.attempt(key))
 
     def output(self, key: AttemptKey, channel: OutputChannel) -> OutputFile:
         """One of the attempt's streams."""
-        path = self._job(key.job_id) / str(key.attempt) / channel.value.lower()
+        path = self.attempt(key) / channel.value.lower()
         return OutputFile(path, self._output_limit_bytes, punching=self._punching)
 
     def open_of(self, job_id: str) -> list[AttemptKey]:
         """Attempts of a job that were given to Slurm and wrote no exit status."""
         try:
-            names = os.listdir(self._job(job_id))
+            names = os.listdir(self.job(job_id))
         except FileNotFoundError:
             return []
         keys = [AttemptKey(job_id, int(name)) for name in names if name.isdecimal()]
         return [key for key in keys if self.folder(key).exited() is None]
-
-    def kept(self) -> list[str]:
-        """Ids of the jobs that have a folder."""
-        return [name for name in os.listdir(self.path) if JOB_ID.fullmatch(name)]
 
     def trim(self, key: AttemptKey) -> None:
         """Hold the attempt's output to its bound."""
@@ -67,15 +61,6 @@ class Attempts:
         """The attempt is over."""
         self.trim(key)
         self.folder(key).forget_launch()
-
-    def delete(self, job_id: str) -> None:
-        """Delete the job's folder."""
-        delete_tree(self._job(job_id))
-
-    def _job(self, job_id: str) -> Path:
-        if not JOB_ID.fullmatch(job_id):
-            raise ValueError(f"not the id of a job: {job_id!r}")
-        return self.path / job_id
 
 
 def _owner(user: str) -> tuple[int, int] | None:

@@ -13,19 +13,21 @@ It is its user's alone, because of what is in `launch`.
 """
 
 import os
+import re
 import secrets
-import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.executor import Exited
+from gateway.executors.exit_status import exit_status
 from gateway.executors.slurm_bundles import AttemptBundle
 
 WITHDRAWN = "withdrawn"
 """What the gateway writes into `begun`, so that no Slurm job will run the attempt."""
 MOST_BYTES = 8192
+SLURM_ID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ class AttemptFolder:
 
     def handle(self) -> int | None:
         """The id of the Slurm job that the attempt was given to; None while it is not known."""
-        text = self._read("handle") or ""
-        return int(text) if text.strip().isdecimal() else None
+        return slurm_id_of((self._read("handle") or "").strip())
 
     def note_handle(self, slurm_id: int) -> None:
         """Keep the id, for a gateway that is killed before it is stored. Without it, it is looked for."""
@@ -152,9 +153,9 @@ class AttemptFolder:
         """How the command ended; None when it did not, or nobody was left to write it."""
         text = self._read("exit") or ""
         words = text.split()
-        if not text.endswith("\n") or len(words) != 2 or not words[0].isdecimal():
+        status = exit_status(words[0]) if len(words) == 2 and text.endswith("\n") else None
+        if status is None:
             return None
-        status = int(words[0])
         return Exited(exit_code=status, signal=status - 128 if words[1] == "signal" else None)
 
     def remarks(self) -> str:
@@ -194,18 +195,6 @@ class AttemptFolder:
             os.close(descriptor)
 
 
-def delete_tree(folder: Path) -> None:
-    """Delete a folder and all in it, also what its owner has closed. Links are deleted, not followed."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        # Root never comes here: what is opened is the gateway's own.
-        for path, _, _ in os.walk(folder):
-            os.chmod(path, 0o700)
-            for name in os.listdir(path):
-                inner = Path(path, name)
-                if inner.is_dir() and not inner.is_symlink():
-                    inner.chmod(0o700)
-        shutil.rmtree(folder)
+def slurm_id_of(text: str) -> int | None:
+    """The id of a Slurm job that a text is; None if it is none."""
+    return int(text) if SLURM_ID.fullmatch(text) else None

@@ -1,6 +1,6 @@
 """What a job of Slurm and the attempt's folder show together: one observation, without asking anybody."""
 
-from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, Vanished
+from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, TimedOut, Vanished
 from gateway.executors.slurm_folder import AttemptFolder
 from gateway.executors.slurm_reply import SlurmJob
 
@@ -56,7 +56,7 @@ def _ended(job: SlurmJob, folder: AttemptFolder) -> Observation:
         return Vanished(f"Slurm stopped it{on} for a job that goes before it")
     if "TIMEOUT" in job.states or "DEADLINE" in job.states:
         limit = job.time_limit_minutes
-        return Vanished("Slurm stopped it at its time limit" + (f" of {limit} minutes" if limit else ""))
+        return TimedOut("Slurm stopped it at its time limit" + (f" of {limit} minutes" if limit else ""))
     refused = folder.refused()
     if refused is not None:
         return Refused(reason=refused, passing=False)

@@ -7,7 +7,7 @@ import time
 from gateway.domain.executor import AttemptKey, Launch, StartRefused
 from gateway.executors.slurm_bundles import Bundles, attempt_bundle
 from gateway.executors.slurm_client import SlurmClient, SlurmRefusal, SlurmUnreachable
-from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder
+from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, slurm_id_of
 from gateway.executors.slurm_followed import CANCEL
 from gateway.executors.slurm_launch import batch_script, launch_text
 from gateway.executors.slurm_listing import Listing
@@ -115,8 +115,8 @@ class Starter:
         """End a start that Slurm may or may not have got. If it has, the script will run nothing."""
         for _ in range(LOOKS):
             begun = await asyncio.to_thread(folder.withdraw)
-            if begun.isdecimal():
-                return int(begun)
+            if (slurm_id := slurm_id_of(begun)) is not None:
+                return slurm_id
             if begun == WITHDRAWN:
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -129,8 +129,8 @@ class Starter:
         begun = folder.begun()
         if begun == WITHDRAWN:
             raise StartRefused("its start was given up before", passing=True)
-        if begun is not None:
-            return int(begun), True
+        if begun is not None and (slurm_id := slurm_id_of(begun)) is not None:
+            return slurm_id, True
         path = str(folder.path)
         bundle = None if self._bundles is None else self._bundles.find(launch.image)
         text = launch_text(launch, path, default_path=self._default_path, bundle=bundle)

@@ -9,13 +9,12 @@ from typing import Any
 
 from gateway.domain.executor import (
     AttemptKey,
+    End,
     Exited,
     Launch,
     Observation,
     Pending,
-    Refused,
     Running,
-    Vanished,
 )
 from gateway.domain.words import OutputChannel
 from gateway.executors.kubernetes import KubernetesExecutor
@@ -61,7 +60,7 @@ class Gateway:
                 await self.told.wait()
 
     async def end_of(self, key: AttemptKey) -> Observation:
-        return await self.seen(key, lambda seen: isinstance(seen, Exited | Vanished | Refused))
+        return await self.seen(key, lambda seen: isinstance(seen, End))
 
     async def running(self, key: AttemptKey) -> None:
         await self.seen(key, lambda seen: seen == Running())

@@ -41,10 +41,10 @@ def test_streams_and_attempts_are_kept_apart_and_go_with_their_job(kept: KeptFol
     kept.stream(KEY, OutputChannel.STDERR).append(b"one")
     assert kept.stream(KEY, OutputChannel.STDOUT).size == 0
     assert kept.stream(other, OutputChannel.STDERR).read(offset=0, limit=9).data == b""
-    assert kept.jobs() == ["job"]
+    assert kept.ids() == ["job"]
     kept.remove("job")
     kept.remove("job")
-    assert kept.jobs() == []
+    assert kept.ids() == []
     assert kept.stream(KEY, OutputChannel.STDERR).read(offset=0, limit=9).size == 0
 
 

@@ -9,6 +9,7 @@ from gateway.domain.executor import (
     Exited,
     Pending,
     Refused,
+    TimedOut,
     Vanished,
 )
 from tests.adapters.kubernetes_gateway import KILLED, SUCCEEDED, TERMINATED, a_gateway
@@ -96,14 +97,19 @@ async def test_a_preempted_pod_has_vanished_whatever_its_exit_code(stand, tmp_pa
         assert end == Vanished("PreemptionByScheduler: preempted by a more important pod")
 
 
-async def test_a_pod_that_passed_the_second_guard_has_vanished_with_the_reason(stand, tmp_path):
+async def test_a_pod_that_passed_the_second_guard_has_timed_out_with_the_reason(stand, tmp_path):
     async with a_gateway(stand, tmp_path) as gateway:
         key, _ = await gateway.start(timeout_seconds=10)
         stand.kubelet.run(stand.pod(key))
         told = {"reason": "DeadlineExceeded", "message": "Pod was active on the node longer than specified"}
         stand.kubelet.end(stand.pod(key), 137, status=told)
-        end = await gateway.end_of(key)
-        assert end == Vanished("DeadlineExceeded: Pod was active on the node longer than specified")
+        timed_out = TimedOut(
+            "Kubernetes stopped it at its time limit: DeadlineExceeded: "
+            "Pod was active on the node longer than specified"
+        )
+        assert await gateway.end_of(key) == timed_out
+    async with a_gateway(stand, tmp_path) as again:
+        assert await again.observe(key) == timed_out
 
 
 async def test_a_job_that_was_deleted_by_somebody_has_vanished(stand, tmp_path):

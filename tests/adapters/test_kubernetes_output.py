@@ -1,10 +1,13 @@
 """What attempts in Kubernetes wrote: while they run, after their end, and after their pod is gone."""
 
+import gc
+
 import pytest
 
 from gateway.domain.executor import Unreachable, Vanished
 from gateway.domain.words import OutputChannel
 from gateway.executors import kubernetes_following
+from gateway.executors.kubernetes_output import Keeper, Log
 from tests.adapters.kubernetes_gateway import SUCCEEDED, TERMINATED, a_gateway, until
 
 
@@ -48,6 +51,38 @@ async def test_the_last_words_of_a_stopped_job_are_kept(stand, tmp_path):
         stand.kubelet.end(stand.pod(key), 143)
         assert await gateway.end_of(key) == TERMINATED
         assert await gateway.output(key) == b"working\nbye\n"
+
+
+async def test_what_is_kept_is_not_in_memory_any_more(stand, tmp_path):
+    async with a_gateway(stand, tmp_path) as gateway:
+        key, handle = await a_writing_one(stand, gateway, b"working\n")
+        await gateway.executor.stop(key, handle, grace_seconds=30)
+        await until(lambda: stand.api.following)
+        assert any(isinstance(one, Log) for one in gc.get_objects())
+        stand.kubelet.end(stand.pod(key), 143)
+        assert await gateway.end_of(key) == TERMINATED
+        gc.collect()
+        assert not any(isinstance(one, Log) for one in gc.get_objects())
+
+
+async def test_an_end_whose_keeping_fails_unexpectedly_is_told_all_the_same(
+    stand, tmp_path, monkeypatch, caplog
+):
+    keep, tries = Keeper.keep, []
+
+    def fail_once(*arguments):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise RuntimeError("something nobody thought of")
+        keep(*arguments)
+
+    monkeypatch.setattr(Keeper, "keep", fail_once)
+    async with a_gateway(stand, tmp_path) as gateway:
+        key, _ = await a_writing_one(stand, gateway, b"all of it\n")
+        stand.kubelet.end(stand.pod(key), 0)
+        await until(lambda: "following the cluster failed" in caplog.text)
+        assert await gateway.end_of(key) == SUCCEEDED
+        assert await gateway.output(key) == b"all of it\n"
 
 
 async def test_even_if_it_ends_as_soon_as_it_is_told_to(stand, tmp_path):

@@ -1,6 +1,6 @@
 """The watches of the Kubernetes executor: dropped, outdated, refused, and always right again afterwards."""
 
-from gateway.domain.executor import Pending, Running, Unreachable, Vanished
+from gateway.domain.executor import Exited, Pending, Running, Unreachable, Vanished
 from tests.adapters.kubernetes_gateway import SUCCEEDED, a_gateway, until
 
 
@@ -156,3 +156,15 @@ async def test_an_attempt_is_found_again_by_another_gateway(stand, tmp_path):
         assert await other.observe(runs) == Running()
         assert await other.end_of(ended) == SUCCEEDED
         assert await other.executor.kept() == sorted([runs.job_id, ended.job_id])
+
+
+async def test_a_job_that_is_over_before_its_pod_was_seen_has_the_pods_end_and_output(stand, tmp_path):
+    async with a_gateway(stand, tmp_path) as gateway:
+        stand.fail("GET", "/pods$", code=503, message="not now", watch=True, times=-1)
+        stand.api.drop_watches()
+        key, _ = await gateway.start()
+        stand.kubelet.run(stand.pod(key))
+        stand.kubelet.write(stand.pod(key), b"what it wrote")
+        stand.kubelet.end(stand.pod(key), 7)
+        assert await gateway.end_of(key) == Exited(exit_code=7, out_of_memory=False)
+        assert await gateway.output(key) == b"what it wrote"

@@ -136,3 +136,27 @@ def test_a_stream_that_is_cut_and_grows_again_is_bounded_again(tmp_path: Path, p
     output.trim()
 
     assert sum(len(chunk.data) for chunk in read_all(output, 9999)) <= BOUND + 2 * BLOCK
+
+
+def test_what_is_punched_out_during_a_read_is_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not can_punch(tmp_path):
+        pytest.skip("the file system of the temporary folder takes no holes")
+    path, written = tmp_path / "stdout", lines(100_000)
+    path.write_bytes(written)
+    output = OutputFile(path, BOUND, punching=True)
+    read = os.pread
+
+    def punched_first(descriptor: int, size: int, offset: int) -> bytes:
+        OutputFile(path, BOUND, punching=True).trim()
+        return read(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", punched_first)
+    first = output.read(offset=0, limit=len(written))
+    assert first.data == written[:HALF]
+    assert first.next_offset - first.dropped_bytes == HALF
+    path.write_bytes(written)
+    inside = output.read(offset=len(written) // 2, limit=100)
+    assert inside.data == b""
+    assert written[inside.next_offset :].startswith(output.read(offset=inside.next_offset, limit=100).data)

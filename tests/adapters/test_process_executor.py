@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import pwd
+import resource
 import shutil
 import signal
 import stat
@@ -15,7 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,16 @@ from gateway.domain.executor import (
     Vanished,
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
-from gateway.executors import process, process_cgroup, process_launch, process_program, process_stop
+from gateway.executors import (
+    process_cgroup,
+    process_following,
+    process_launch,
+    process_program,
+    process_stop,
+)
+from gateway.executors.job_folders import delete_tree
 from gateway.executors.process import ProcessExecutor
-from gateway.executors.process_folder import AttemptFolder, delete_tree
+from gateway.executors.process_folder import AttemptFolder
 from gateway.executors.process_rest import Rest
 from gateway.executors.process_session import Waiter, boot_id, members, processes, read_process
 
@@ -668,7 +676,7 @@ async def test_a_stop_reaches_the_waiter_that_wins_later(folder: Path) -> None:
 async def test_a_waiter_that_died_while_it_began_is_refused_and_vanished(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "LOOKS", 2)
+    monkeypatch.setattr(process_following, "LOOKS", 2)
     async with gateway(folder) as opened:
         launched = script(f"touch {folder}/ran")
         opened.attempt(launched.key).mkdir(parents=True)
@@ -767,6 +775,19 @@ async def test_an_attempt_without_a_trace_has_vanished(folder: Path) -> None:
             assert isinstance(await opened.executor.observe(new_key(), handle), Vanished)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "256"])
+async def test_numbers_that_a_job_made_up_do_not_count(folder: Path, number: str) -> None:
+    key = new_key()
+    path = folder / key.job_id / "1"
+    path.mkdir(parents=True)
+    (path / "exit").write_text(f"{number} exit false\n")
+    async with gateway(folder) as opened:
+        # No kernel gives out so high a pid.
+        handle = f"{boot_id()} 99999{number} {number}"
+        seen = await opened.executor.observe(key, handle)
+        assert seen == Vanished("its process is gone and left no exit status")
+
+
 async def test_closing_lets_go_of_every_descriptor_and_of_no_job(folder: Path) -> None:
     before = set(os.listdir("/proc/self/fd"))
     started = [script(f"while [ ! -e {folder}/go ]; do sleep 0.01; done") for _ in range(5)]
@@ -789,10 +810,75 @@ async def test_without_pidfds_attempts_are_followed_by_looking(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(os, "pidfd_open", fail)
-    monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(process_following, "TICK_SECONDS", 0.01)
     async with gateway(folder) as opened:
         assert await opened.run(script("sleep 0.1; exit 8")) == Exited(exit_code=8, out_of_memory=False)
     assert "looking now and then" in caplog.text
+
+
+# Without descriptors
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """This process can open nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open("/dev/null", os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened[0] + 1, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                opened.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_without_descriptors_what_runs_is_not_taken_for_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", fail)
+    launched = script(f"echo ready; while [ ! -e {folder}/go ]; do sleep 0.01; done")
+    async with gateway(folder) as opened:
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        with no_descriptor_left():
+            opened.executor._following._tick()
+        assert await opened.executor.observe(launched.key, handle) == Running()
+    async with gateway(folder) as again:
+        with no_descriptor_left(), pytest.raises(OSError, match="Too many open files"):
+            await again.executor.observe(launched.key, handle)
+        assert await again.executor.observe(launched.key, handle) == Running()
+        (folder / "go").touch()
+        assert await again.end_of(launched.key, handle) == SUCCEEDED
+
+
+async def test_without_descriptors_a_start_is_refused_and_leaves_no_process(folder: Path) -> None:
+    async with gateway(folder) as opened:
+        # What is read once for all.
+        await opened.run(script(":"))
+        with no_descriptor_left(), pytest.raises(StartRefused, match="Too many open files") as refused:
+            await opened.executor.start(script("sleep 60"))
+        assert refused.value.passing
+        assert processes_in(folder) == []
+
+
+@pytest.mark.parametrize("grace_seconds", [0, 3600])
+async def test_a_stop_without_descriptors_is_made_when_there_are_some(
+    folder: Path, grace_seconds: int
+) -> None:
+    async with gateway(folder) as opened:
+        launched = script("echo ready; exec sleep 60")
+        handle = await opened.executor.start(launched)
+        await opened.says(launched.key, "ready")
+        with no_descriptor_left():
+            await opened.executor.stop(launched.key, handle, grace_seconds=grace_seconds)
+        assert await opened.end_of(launched.key, handle) == (TERMINATED if grace_seconds else KILLED)
 
 
 # Stopping
@@ -1088,7 +1174,7 @@ async def test_the_grace_of_what_outlives_the_command_may_be_shortened(
 
     if not with_pidfds:
         monkeypatch.setattr(os, "pidfd_open", fail)
-        monkeypatch.setattr(process, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(process_following, "TICK_SECONDS", 0.01)
     async with gateway(folder) as opened:
         launched = script(DEAF_REST)
         handle = await stopped(opened, launched)
@@ -1290,7 +1376,7 @@ async def test_output_of_a_short_command_is_bounded_at_its_end(folder: Path) -> 
 async def test_a_file_system_without_holes_is_warned_of_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "can_punch", lambda folder: False)
+    monkeypatch.setattr(process_following, "can_punch", lambda folder: False)
     with caplog.at_level(logging.WARNING):
         async with gateway(folder, output_limit_bytes=64 * 1024) as opened:
             launched = script("head -c 300000 /dev/zero")

@@ -122,6 +122,17 @@ def test_a_canceled_job_has_its_grace_and_its_last_words(gateway: GatewayProcess
     assert gateway.output(job["id"]) == "bye\n"
 
 
+def test_a_command_that_the_image_does_not_have_is_told_and_not_tried_again(
+    gateway: GatewayProcess, cluster: KubernetesStand
+) -> None:
+    job = gateway.start_job("/there/is/none", "--of=it", retryPolicy={"maxAttempts": 3, "backoffSeconds": 0})
+    ended = gateway.final(job["id"])
+    assert (ended["jobStatus"], ended["attempt"]) == ("FAILED", 1)
+    assert ended["message"] == 'StartError: exec: "/there/is/none": No such file or directory'
+    assert not ended.keys() & {"exitCode", "startedAt"}
+    assert len(cluster.cluster.all("jobs")) == 1
+
+
 def test_a_deleted_job_leaves_nothing_in_the_cluster(
     gateway: GatewayProcess, cluster: KubernetesStand
 ) -> None:

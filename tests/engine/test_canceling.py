@@ -12,7 +12,7 @@ from gateway.domain.errors import (
     PreconditionFailed,
     TooManyRequests,
 )
-from gateway.domain.executor import Exited, StartRefused
+from gateway.domain.executor import AttemptKey, Exited, StartRefused
 from gateway.domain.words import JobStatus
 from tests.house import TestHouse, a_house
 
@@ -220,3 +220,24 @@ async def test_an_organization_may_have_only_so_many_jobs_that_have_not_ended(tm
         await house.start(organizationId="other")
         await house.call("cancelJob", jobId=first.id)
         await house.start()
+
+
+async def test_a_stop_that_the_executor_could_not_make_is_tried_again(
+    house: TestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await house.start()
+    await house.tick()
+    stop, calls = house.executor.stop, []
+
+    async def fail_once(key: AttemptKey, handle: str, *, grace_seconds: int) -> None:
+        calls.append(key)
+        if len(calls) == 1:
+            raise OSError("no descriptor is left")
+        await stop(key, handle, grace_seconds=grace_seconds)
+
+    monkeypatch.setattr(house.executor, "stop", fail_once)
+    await house.call("cancelJob", jobId=job.id)
+    for _ in range(3):
+        await house.tick()
+    assert (await house.job(job.id)).job_status is JobStatus.CANCELED
+    assert len(calls) == 2

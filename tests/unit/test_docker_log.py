@@ -68,6 +68,15 @@ def test_pieces_of_any_size_make_both_streams(kept: KeptFolder, piece: int) -> N
     assert copied(kept) == WHOLE
 
 
+def test_a_position_that_a_loss_of_power_has_emptied_is_found_again(kept: KeptFolder) -> None:
+    LogCopy(kept, KEY).take(frames(ENTRIES[:5]))
+    kept.write_note(KEY, "position", "")
+    copy = LogCopy(kept, KEY)
+    assert copy.begin() is None
+    copy.take(frames(ENTRIES))
+    assert copied(kept) == WHOLE
+
+
 @pytest.mark.parametrize("anew", [True, False], ids=["by another gateway", "by the same"])
 def test_a_reading_cut_anywhere_is_taken_up_where_it_was(tmp_path: Path, anew: bool) -> None:
     sent = frames(ENTRIES)

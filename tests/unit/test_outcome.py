@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.executor import Exited, StartRefused, Vanished
+from gateway.domain.executor import Exited, StartRefused, TimedOut, Vanished
 from gateway.domain.outcome import (
     Outcome,
     backoff,
@@ -38,10 +38,11 @@ def record(stop: StopReason | None = None, **job: Any) -> Any:
         (Exited(exit_code=139, signal=11, out_of_memory=False), "DIED", 139, "SIGSEGV), not for lack", True),
         (Exited(exit_code=192, signal=64), "DIED", 192, "signal 64", True),
         (Vanished("the node is gone"), "DIED", None, "the node is gone", True),
+        (TimedOut("its engine's limit"), "FAILED", None, "its engine's limit", True),
     ],
 )
 def test_an_end_that_was_no_stop_of_ours(
-    seen: Exited | Vanished, status: str, code: int | None, words: str, retryable: bool
+    seen: Exited | Vanished | TimedOut, status: str, code: int | None, words: str, retryable: bool
 ) -> None:
     outcome = outcome_of_end(record(), seen)
     assert (outcome.status, outcome.exit_code, outcome.retryable) == (status, code, retryable)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, Vanished
-from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, SharedFolder
+from gateway.domain.executor import Exited, Observation, Pending, Refused, Running, TimedOut, Vanished
+from gateway.executors.slurm_folder import WITHDRAWN, AttemptFolder, SharedFolder, slurm_id_of
 from gateway.executors.slurm_reply import SlurmJob
 from gateway.executors.slurm_sight import is_over, sight
 
@@ -55,8 +55,8 @@ def put(folder: AttemptFolder, **files: str) -> None:
         (job("FAILED", "COMPLETING", code=1), Running()),
         (job("NODE_FAIL"), Vanished("its node failed on n1")),
         (job("PREEMPTED"), Vanished("Slurm stopped it on n1 for a job that goes before it")),
-        (job("TIMEOUT"), Vanished("Slurm stopped it at its time limit of 3 minutes")),
-        (job("DEADLINE"), Vanished("Slurm stopped it at its time limit of 3 minutes")),
+        (job("TIMEOUT"), TimedOut("Slurm stopped it at its time limit of 3 minutes")),
+        (job("DEADLINE"), TimedOut("Slurm stopped it at its time limit of 3 minutes")),
         (job("CANCELLED"), Vanished("it was canceled in Slurm before it began")),
         (
             job("PENDING", reason="PartitionTimeLimit"),
@@ -98,6 +98,16 @@ def test_what_the_script_wrote_counts_more_than_what_slurm_saw(folder: AttemptFo
     assert sight(job("OUT_OF_MEMORY"), folder) == Exited(exit_code=137, signal=9, out_of_memory=True)
     put(folder, refused="no such command\n")
     assert sight(job("FAILED", code=127), folder) == Refused(reason="no such command", passing=False)
+
+
+@pytest.mark.parametrize("status", ["9" * 5000, "256", "-1", "\u0663"])
+def test_a_status_that_a_job_made_up_does_not_count(folder: AttemptFolder, status: str) -> None:
+    put(folder, begun="5\n", exit=f"{status} exit\n")
+    assert sight(job("FAILED", code=3), folder) == Exited(exit_code=3)
+
+
+def test_a_number_that_no_slurm_job_has_is_none() -> None:
+    assert [slurm_id_of(text) for text in ("5", "9" * 5000, "", "x", "-1")] == [5, None, None, None, None]
 
 
 def test_a_file_that_is_not_written_to_its_end_does_not_count(folder: AttemptFolder) -> None:
