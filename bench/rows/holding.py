@@ -123,6 +123,9 @@ def _put_expired(folder: Path, count: int, total: int) -> None:
             writer.insert_job(record.with_(job=job), request=jobs.request(), secrets={})
             for event in jobs.events(job):
                 writer.add_event(event)
+    # No gateway writes so much at once: it is to be on the disk before anything is timed.
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _until_deleted(folder: Path) -> float:
