@@ -59,8 +59,8 @@ async def test_it_gets_its_environment_and_its_words_as_they_are(engine: EngineS
         assert {line.partition("=")[0] for line in names.splitlines()} == {"ONLY"} | engine.variables
 
 
-async def test_without_commands_the_image_runs_its_own(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path) as opened:
+async def test_without_commands_the_image_runs_its_own(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
         assert await opened.output_of(launch()) == "image command\n"
         assert await opened.output_of(launch("echo", "mine")) == "mine\n"
 
@@ -92,30 +92,30 @@ async def test_a_container_that_a_killed_gateway_made_but_did_not_start_is_start
 
 
 async def test_one_that_is_observed_without_ever_having_been_started_is_refused(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     launched = script("true")
-    engine.create(name_of(launched.key), body_of(launched, Rules(volumes={}, log_bytes=1 << 20), "mine"))
-    async with gateway(engine, tmp_path, instance="mine") as opened:
+    docker.create(name_of(launched.key), body_of(launched, Rules(volumes={}, log_bytes=1 << 20), "mine"))
+    async with gateway(docker, tmp_path, instance="mine") as opened:
         seen = await opened.executor.observe(launched.key, name_of(launched.key))
         assert seen == Refused(reason="Docker did not start the container", passing=True)
         await opened.gone(launched.key)
 
 
-async def test_a_name_that_somebody_else_has_taken_is_refused(engine: EngineStand, tmp_path: Path) -> None:
+async def test_a_name_that_somebody_else_has_taken_is_refused(docker: EngineStand, tmp_path: Path) -> None:
     launched = script("true")
-    engine.create(name_of(launched.key), body_of(launched, Rules(volumes={}, log_bytes=1 << 20), "theirs"))
-    async with gateway(engine, tmp_path, instance="mine") as opened:
+    docker.create(name_of(launched.key), body_of(launched, Rules(volumes={}, log_bytes=1 << 20), "theirs"))
+    async with gateway(docker, tmp_path, instance="mine") as opened:
         with pytest.raises(StartRefused, match="of somebody else") as refused:
             await opened.executor.start(launched)
         assert not refused.value.passing
         await opened.executor.remove(launched.key.job_id)
-        assert name_of(launched.key) in engine.names()
+        assert name_of(launched.key) in docker.names()
         assert (
             launched.key.job_id not in await opened.executor.kept()
             or (tmp_path / launched.key.job_id).exists()
         )
-    engine.delete(name_of(launched.key))
+    docker.delete(name_of(launched.key))
 
 
 async def test_a_command_that_is_not_there_is_refused_for_good(engine: EngineStand, tmp_path: Path) -> None:
@@ -170,22 +170,22 @@ async def test_after_the_grace_it_is_killed_and_a_shorter_grace_goes_before(
         assert await opened.end_of(tidy.key) == opened.killed
 
 
-async def test_a_stop_of_what_has_ended_changes_nothing(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path) as opened:
+async def test_a_stop_of_what_has_ended_changes_nothing(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
         launched = script("true")
         assert await opened.run(launched) == opened.succeeded
         await opened.executor.stop(launched.key, name_of(launched.key), grace_seconds=0)
         assert await opened.executor.observe(launched.key, name_of(launched.key)) == opened.succeeded
 
 
-async def test_what_others_do_to_a_container_is_seen(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path) as opened:
+async def test_what_others_do_to_a_container_is_seen(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
         killed, deleted = launch("sleep", "1000"), launch("sleep", "1000")
         for launched in (killed, deleted):
             await opened.executor.start(launched)
             assert await opened.executor.observe(launched.key, name_of(launched.key)) == Running()
-        engine.kill(name_of(killed.key))
-        engine.delete(name_of(deleted.key))
+        docker.kill(name_of(killed.key))
+        docker.delete(name_of(deleted.key))
         assert await opened.end_of(killed.key) == opened.killed
         seen = await opened.end_of(deleted.key)
         # It may be seen dead before it is gone.
@@ -194,8 +194,8 @@ async def test_what_others_do_to_a_container_is_seen(engine: EngineStand, tmp_pa
         assert await opened.executor.observe(never, name_of(never)) == Vanished("its container is gone")
 
 
-async def test_output_is_read_while_it_runs_and_in_pieces(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path) as opened:
+async def test_output_is_read_while_it_runs_and_in_pieces(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
         launched = script("echo 0123456789; sleep 1000")
         await opened.executor.start(launched)
         await opened.says(launched.key, "0123456789\n")
@@ -214,9 +214,9 @@ async def test_long_lines_and_many_short_ones_stay_whole(engine: EngineStand, tm
         assert said == "x" * 50000 + "\n" + "".join(f"{n}\n" for n in range(1, 20001)) + "\nend"
 
 
-async def test_of_long_output_the_middle_is_dropped(engine: EngineStand, tmp_path: Path) -> None:
+async def test_of_long_output_the_middle_is_dropped(docker: EngineStand, tmp_path: Path) -> None:
     bound = 16 * 1024
-    async with gateway(engine, tmp_path, output_limit_bytes=bound) as opened:
+    async with gateway(docker, tmp_path, output_limit_bytes=bound) as opened:
         launched = script("seq 100000 109999; seq 200000 209999 >&2")
         assert await opened.run(launched) == opened.succeeded
         for channel, first in ((STDOUT, 100000), (STDERR, 200000)):
@@ -247,10 +247,10 @@ async def test_nothing_is_left_behind(engine: EngineStand, tmp_path: Path) -> No
 
 
 async def test_without_an_engine_or_its_network_the_gateway_does_not_start(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     with pytest.raises(ExecutorUnavailable, match=r"setting DOCKER_NETWORK: Docker has no network 'a/b'"):
-        async with gateway(engine, tmp_path, rules={"network": "a/b"}):
+        async with gateway(docker, tmp_path, rules={"network": "a/b"}):
             pass
     away = DockerStand()
     try:

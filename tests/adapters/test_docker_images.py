@@ -17,11 +17,11 @@ from tests.registry_stand import NAME, PASSWORD, RegistryStand
 
 
 @pytest.fixture
-def registry(engine: EngineStand) -> Iterator[RegistryStand]:
+def registry(docker: EngineStand) -> Iterator[RegistryStand]:
     """A registry whose image dockerd does not have yet."""
     with RegistryStand() as stand:
         yield stand
-        engine.delete_image(f"{stand.host}/team/tool:1")
+        docker.delete_image(f"{stand.host}/team/tool:1")
 
 
 def auth_file(folder: Path, host: str, password: str = PASSWORD) -> Path:
@@ -33,11 +33,11 @@ def auth_file(folder: Path, host: str, password: str = PASSWORD) -> Path:
 
 
 async def test_a_missing_image_is_pulled_once_with_the_credentials_of_the_file(
-    engine: EngineStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     image = f"{registry.host}/team/tool:1"
     images = {"pull": "missing", "auth_file": auth_file(tmp_path, registry.host)}
-    async with gateway(engine, tmp_path / "jobs", images=images) as opened:
+    async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         launches = [launch(image=image) for _ in range(3)]
         assert await asyncio.gather(*map(opened.run, launches)) == [opened.succeeded] * 3
         assert [await opened.text(launched.key) for launched in launches] == ["pulled\n"] * 3
@@ -45,11 +45,11 @@ async def test_a_missing_image_is_pulled_once_with_the_credentials_of_the_file(
 
 
 async def test_always_means_for_each_attempt(
-    engine: EngineStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     image = f"{registry.host}/team/tool:1"
     images = {"pull": "always", "auth_file": auth_file(tmp_path, registry.host)}
-    async with gateway(engine, tmp_path / "jobs", images=images) as opened:
+    async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         for _ in range(2):
             assert await opened.run(launch(image=image)) == opened.succeeded
         registry.failure = (503, "UNAVAILABLE")
@@ -68,7 +68,7 @@ async def test_always_means_for_each_attempt(
     ],
 )
 async def test_what_a_registry_says_is_told(
-    engine: EngineStand,
+    docker: EngineStand,
     tmp_path: Path,
     registry: RegistryStand,
     failure: Any,
@@ -78,17 +78,17 @@ async def test_what_a_registry_says_is_told(
 ) -> None:
     registry.failure = failure
     images = {"pull": "missing", "auth_file": auth_file(tmp_path, registry.host)}
-    async with gateway(engine, tmp_path / "jobs", images=images) as opened:
+    async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         with pytest.raises(StartRefused, match=reason) as refused:
             await opened.executor.start(launch(image=f"{registry.host}/team/tool:{tag}"))
         assert refused.value.passing is passing
 
 
 async def test_wrong_credentials_are_told_without_them(
-    engine: EngineStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     images = {"pull": "missing", "auth_file": auth_file(tmp_path, registry.host, "wrong password")}
-    async with gateway(engine, tmp_path / "jobs", images=images) as opened:
+    async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         with pytest.raises(StartRefused, match="wants other credentials") as refused:
             await opened.executor.start(launch(image=f"{registry.host}/team/tool:1"))
         assert not refused.value.passing
@@ -98,8 +98,8 @@ async def test_wrong_credentials_are_told_without_them(
         assert await opened.run(launch(image=f"{registry.host}/team/tool:1")) == opened.succeeded
 
 
-async def test_a_registry_that_is_not_there_may_come_back(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path, images={"pull": "missing"}) as opened:
+async def test_a_registry_that_is_not_there_may_come_back(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path, images={"pull": "missing"}) as opened:
         with pytest.raises(StartRefused, match=r"could not be pulled: .*refused") as refused:
             await opened.executor.start(launch(image="127.0.0.1:9/team/tool:1"))
         assert refused.value.passing

@@ -27,9 +27,9 @@ def test_every_field_has_a_cell_and_one_that_an_engine_cannot_enforce_says_so() 
 
 
 async def test_an_engine_with_cgroups_enforces_all_that_the_table_says(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
-    async with gateway(engine, tmp_path) as opened:
+    async with gateway(docker, tmp_path) as opened:
         assert opened.executor.support == SUPPORT
 
 
@@ -45,7 +45,7 @@ async def test_by_default_a_container_can_do_little(engine: EngineStand, tmp_pat
         )
 
 
-async def test_the_operator_may_allow_more(engine: EngineStand, tmp_path: Path) -> None:
+async def test_the_operator_may_allow_more(docker: EngineStand, tmp_path: Path) -> None:
     rules = {
         "network": "host",
         "user": "65534:7",
@@ -53,7 +53,7 @@ async def test_the_operator_may_allow_more(engine: EngineStand, tmp_path: Path) 
         "writable_root": True,
         "pids_limit": 50,
     }
-    async with gateway(engine, tmp_path, rules=rules) as opened:
+    async with gateway(docker, tmp_path, rules=rules) as opened:
         said = await opened.output_of(
             script("id -u; id -g; grep -E '^CapBnd:' /proc/self/status; grep -c : /proc/net/dev")
         )
@@ -64,7 +64,7 @@ async def test_the_operator_may_allow_more(engine: EngineStand, tmp_path: Path) 
         forks = script("for i in $(seq 100); do sleep 100 & done; echo all")
         assert (await opened.run(forks)) != opened.succeeded
         assert "all" not in await opened.text(forks.key)
-    async with gateway(engine, tmp_path, rules={"writable_root": True}) as opened:
+    async with gateway(docker, tmp_path, rules={"writable_root": True}) as opened:
         assert await opened.output_of(script("echo x > /file; cat /file")) == "x\n"
 
 

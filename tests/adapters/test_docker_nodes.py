@@ -25,17 +25,17 @@ os.kill(os.getpid(), signal.SIGSTOP)
 
 
 async def test_a_warden_kills_what_a_halted_gateway_cannot_and_nothing_of_others(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     mine, theirs = launch("sleep", "1000"), launch("sleep", "1000")
     async with (
-        gateway(engine, tmp_path / "mine", instance="mine") as opened,
-        gateway(engine, tmp_path / "theirs", instance="theirs") as others,
+        gateway(docker, tmp_path / "mine", instance="mine") as opened,
+        gateway(docker, tmp_path / "theirs", instance="theirs") as others,
     ):
         for at, launched in ((opened, mine), (others, theirs)):
             await at.executor.start(launched)
             assert await at.executor.observe(launched.key, name_of(launched.key)) == Running()
-        arguments = [str(tmp_path / "mine"), str(engine.socket), "jobs-gateway.instance=mine"]
+        arguments = [str(tmp_path / "mine"), str(docker.socket), "jobs-gateway.instance=mine"]
         halted = subprocess.Popen([sys.executable, "-c", HALTED, *arguments], stdout=subprocess.PIPE)
         try:
             assert await opened.end_of(mine.key) == opened.killed

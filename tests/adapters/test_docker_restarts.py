@@ -79,16 +79,16 @@ async def test_a_gateway_that_comes_back_goes_on_where_it_was(engine: EngineStan
 
 
 async def test_the_engine_goes_on_with_a_stop_when_the_gateway_is_gone(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     deaf = script("trap 'echo asked' TERM; echo up; while true; do sleep 0.05; done")
-    async with gateway(engine, tmp_path) as opened:
+    async with gateway(docker, tmp_path) as opened:
         await opened.executor.start(deaf)
         await opened.says(deaf.key, "up\n")
         await opened.executor.stop(deaf.key, name_of(deaf.key), grace_seconds=1)
         await opened.says(deaf.key, "asked\n")
-    await until(lambda: not engine.runs(name_of(deaf.key)), "it is killed")
-    async with gateway(engine, tmp_path) as opened:
+    await until(lambda: not docker.runs(name_of(deaf.key)), "it is killed")
+    async with gateway(docker, tmp_path) as opened:
         assert await opened.end_of(deaf.key) == opened.killed
 
 
@@ -112,13 +112,13 @@ async def test_those_that_are_being_stopped_run_on_for_the_next_gateway_and_can_
         assert await opened.end_of(deaf.key) == opened.killed
 
 
-async def test_255_is_an_exit_code_only_if_somebody_was_there(engine: EngineStand, tmp_path: Path) -> None:
-    async with gateway(engine, tmp_path) as opened:
+async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: EngineStand, tmp_path: Path) -> None:
+    async with gateway(docker, tmp_path) as opened:
         assert await opened.run(script("exit 255")) == opened.exited(255)
         alone = script("sleep 0.2; exit 255")
         await opened.executor.start(alone)
-    await until(lambda: not engine.runs(name_of(alone.key)), "it ends")
-    async with gateway(engine, tmp_path) as opened:
+    await until(lambda: not docker.runs(name_of(alone.key)), "it ends")
+    async with gateway(docker, tmp_path) as opened:
         for _ in range(2):
             seen = await opened.end_of(alone.key)
             assert isinstance(seen, Vanished)
@@ -126,13 +126,13 @@ async def test_255_is_an_exit_code_only_if_somebody_was_there(engine: EngineStan
 
 
 async def test_an_ended_container_whose_end_was_told_is_deleted_by_the_next_gateway(
-    engine: EngineStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     launched = script("echo done")
-    async with gateway(engine, tmp_path, keep_seconds=600) as opened:
+    async with gateway(docker, tmp_path, keep_seconds=600) as opened:
         assert await opened.run(launched) == opened.succeeded
-        assert name_of(launched.key) in engine.names()
-    async with gateway(engine, tmp_path) as opened:
+        assert name_of(launched.key) in docker.names()
+    async with gateway(docker, tmp_path) as opened:
         await opened.gone(launched.key)
         assert await opened.executor.observe(launched.key, name_of(launched.key)) == opened.succeeded
         assert await opened.text(launched.key) == "done\n"
@@ -199,7 +199,7 @@ async def test_a_start_gives_up_when_it_is_certain_that_nothing_runs(
 
 
 async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
-    engine: EngineStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker: EngineStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = DockerEngine.start
     lost_answers = 0
@@ -211,7 +211,7 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
         raise EngineUnreachable("the answer was lost")
 
     monkeypatch.setattr(DockerEngine, "start", start)
-    async with gateway(engine, tmp_path) as opened:
+    async with gateway(docker, tmp_path) as opened:
         launched = script("echo once")
         await opened.executor.start(launched)
         assert await opened.end_of(launched.key) == opened.succeeded
@@ -226,7 +226,7 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
         raise EngineUnreachable("it does not answer")
 
     # The gateway was killed before it stored the handle, and now the engine is silent.
-    async with gateway(engine, tmp_path) as opened:
+    async with gateway(docker, tmp_path) as opened:
         monkeypatch.setattr(DockerEngine, "create", silent)
         assert await opened.executor.start(unsure) == name_of(unsure.key)
         monkeypatch.undo()
