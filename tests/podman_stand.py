@@ -66,13 +66,14 @@ class PodmanStand(EngineStand):
         return str(path)
 
     def _processes(self) -> list[str]:
-        """Those that have the folder among their arguments."""
+        """Those of podman that have the folder among their arguments; a gateway's warden may have it, too."""
         found = []
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = process.read_text(errors="replace")
             except OSError:
                 continue
-            if str(self.folder) in words:
+            program = Path(words.partition("\0")[0]).name
+            if program in ("podman", "conmon") and str(self.folder) in words:
                 found.append(words)
         return found
