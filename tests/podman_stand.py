@@ -3,7 +3,10 @@
 podman has no daemon: each container has a process beside it (conmon), and the service is for those who ask.
 """
 
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tests.engine_stand import EngineStand
@@ -58,22 +61,26 @@ class PodmanStand(EngineStand):
 
     def end_others(self) -> None:
         """Wait for what podman does after the end of each container; it writes into the folder."""
-        self.wait(lambda: not self._processes())
+        for process in self._processes("conmon"):
+            # Its container could not be deleted, because something is still being done with it.
+            with suppress(OSError):
+                for child in (process / "task" / process.name / "children").read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+        self.wait(lambda: not self._processes("conmon", "podman"))
 
     def _file(self, name: str, text: str) -> str:
         path = self.folder / name
         path.write_text(text)
         return str(path)
 
-    def _processes(self) -> list[str]:
-        """Those of podman that have the folder among their arguments; a gateway's warden may have it, too."""
+    def _processes(self, *programs: str) -> list[Path]:
+        """Those of some programs that have the folder among their arguments."""
         found = []
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
-                words = process.read_text(errors="replace")
+                words = path.read_text(errors="replace")
             except OSError:
                 continue
-            program = Path(words.partition("\0")[0]).name
-            if program in ("podman", "conmon") and str(self.folder) in words:
-                found.append(words)
+            if Path(words.partition("\0")[0]).name in programs and str(self.folder) in words:
+                found.append(path.parent)
         return found
