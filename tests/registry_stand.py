@@ -1,7 +1,7 @@
 """A stand-in of a registry of images: as much of its HTTP API (version 2) as a pull needs, on loopback.
 
-Docker speaks plain HTTP with registries of 127.0.0.0/8. It has one image, wants Basic credentials, and can
-answer with a failure instead.
+Docker speaks plain HTTP with registries of 127.0.0.0/8, podman with those that it is told of. It has one
+image, wants Basic credentials, and can answer with a failure instead.
 """
 
 import base64
@@ -10,7 +10,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.docker_stand import image_layer
+from tests.engine_stand import image_layer
 
 NAME, PASSWORD = "puller", "open sesame"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

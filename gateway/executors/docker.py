@@ -43,6 +43,7 @@ from gateway.executors.docker_images import Images
 from gateway.executors.docker_log import LogCopy
 from gateway.executors.docker_news import News
 from gateway.executors.docker_starter import Starter
+from gateway.executors.docker_status import RUNNING
 from gateway.executors.docker_support import SUPPORT, support_of
 from gateway.executors.kept_output import KeptFolder
 from gateway.executors.warden import Warden, end_all
@@ -211,7 +212,7 @@ class DockerExecutor:
         await asyncio.to_thread(self._kept.remove, job_id)
         try:
             for container in await self._engine.list(self._label, f"{JOB}={job_id}"):
-                await self._engine.delete(container["Id"])
+                await self._discard(container)
         except (EngineUnreachable, EngineRefused) as error:
             log.warning("containers of job %s are deleted later: %s", job_id, error)
             self._removed.add(job_id)
@@ -269,7 +270,7 @@ class DockerExecutor:
                 return Refused(reason="Docker did not start the container", passing=True)
         except (EngineUnreachable, EngineRefused) as error:
             return Unreachable(f"Docker cannot be reached: {error}")
-        if found["State"]["Running"]:
+        if found["State"]["Status"] in RUNNING:
             self._copy(self._known(key))
         else:
             self._finish(self._known(key), witnessed=False)
@@ -318,6 +319,12 @@ class DockerExecutor:
         else:
             self._followed.pop(followed.key, None)
 
+    async def _discard(self, container: Mapping[str, Any]) -> None:
+        """Delete a container of a list; podman would wait for the end of one that is being stopped."""
+        if container["State"] == "stopping":
+            await self._engine.kill(container["Id"])
+        await self._engine.delete(container["Id"])
+
     def _delete_later(self, name: str) -> None:
         if name not in self._leaving:
             self._leaving.add(name)
@@ -347,11 +354,11 @@ class DockerExecutor:
                 continue
             there.add(key)
             if key.job_id in self._removed:
-                await self._engine.delete(container["Id"])
+                await self._discard(container)
             elif container["State"] == "created":
                 # Its start is under way, or comes again.
                 continue
-            elif container["State"] in ("running", "paused"):
+            elif container["State"] in RUNNING:
                 self._copy(self._known(key))
             elif read_end(self._kept, key) is None:
                 self._finish(self._known(key), witnessed=False)

@@ -10,6 +10,7 @@ from gateway.domain.words import OutputChannel
 from gateway.executors.docker_container import end_of
 from gateway.executors.docker_engine import DockerEngine
 from gateway.executors.docker_followed import Followed, write_end
+from gateway.executors.docker_status import RUNNING
 from gateway.executors.kept_output import KeptFolder
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ async def find_end(
     found = await engine.inspect(followed.name)
     if found is None:
         return Vanished("its container was deleted while it ran")
-    if found["State"]["Running"]:
+    if found["State"]["Status"] in RUNNING:
         return None
     if followed.copying is not None:
         followed.copying.cancel()

@@ -86,6 +86,8 @@ class DockerEngine:
                 raise EngineTooOld(
                     f"it speaks version {spoken} of the API, and {oldest} is the oldest that will do"
                 )
+            # Else the library asks once more, and podman takes half a second to answer.
+            self._client.api_version = f"v{spoken}"
             names = [component.get("Name") for component in version.get("Components") or ()]
             self.tells_memory = "Podman Engine" not in names
             return dict(await self._client.system.info())

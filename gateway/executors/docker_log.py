@@ -29,7 +29,7 @@ class Position:
     """How far a stream was copied."""
 
     stamp: str = ""
-    """Time of the last entry, as the engine writes it."""
+    """Time of the last entry, as the engine writes it, but in UTC."""
     same: int = 0
     """How many entries of that very time were copied."""
     size: int = 0
@@ -77,7 +77,7 @@ class LogCopy:
                 break
             if (channel := CHANNELS.get(buffer[start])) is not None:
                 stamp, _, data = buffer[start + HEADER_BYTES : end].partition(b" ")
-                self._entry(channel, stamp.decode("ascii", "replace"), data, pieces[channel])
+                self._entry(channel, in_utc(stamp.decode("ascii", "replace")), data, pieces[channel])
             start = end
         self._rest = buffer[start:]
         try:
@@ -123,3 +123,11 @@ class LogCopy:
                 self._kept.stream(self._key, channel).append(data[again:])
         note = {channel.name: asdict(position) for channel, position in self._positions.items()}
         self._kept.write_note(self._key, "position", json.dumps(note))
+
+
+def in_utc(stamp: str) -> str:
+    """The time of an entry, nine digits of a second included, in UTC: podman writes its host's local time."""
+    if stamp.endswith("Z"):
+        return stamp
+    whole, fraction, zone = stamp[:19], stamp[19:-6], stamp[-6:]
+    return f"{datetime.fromisoformat(whole + zone).astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -17,6 +17,8 @@ PASSING = re.compile(
     re.IGNORECASE,
 )
 """What may be other the next time."""
+LASTING = re.compile("unable to set memory limit|unable to find (user|group)", re.IGNORECASE)
+"""What podman says with a status that may mean anything, and will say the next time, too."""
 UNAUTHORIZED = re.compile(
     "unauthorized|authentication required|no basic auth|incorrect username or password", re.IGNORECASE
 )
@@ -60,7 +62,9 @@ def refused_start(error: EngineRefused) -> StartRefused:
     """A container that was made could not be started."""
     if NO_INIT.search(error.message):
         return _without_init(error)
-    passing = bool(PASSING.search(error.message)) or error.status >= 500
+    passing = not LASTING.search(error.message) and (
+        bool(PASSING.search(error.message)) or error.status >= 500
+    )
     return StartRefused(f"Docker could not start the container: {error.message}", passing=passing)
 
 

@@ -95,7 +95,7 @@ class Starter:
             # Not every engine says 409 for a name that is taken.
             if await self._engine.inspect(name_of(key)) is not None:
                 return False
-            if error.status == 409:
+            if error.status == 409 or "is already in use" in error.message:
                 # The name is taken first; somebody's request to create it is still under way.
                 raise EngineUnreachable(error.message) from error
             raise refused_create(image, error) from error

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
+from gateway.executors.docker_status import RUNNING
 from gateway.executors.warden import watch
 
 ANSWER_SECONDS = 10.0
@@ -33,11 +34,16 @@ class _Connection(http.client.HTTPConnection):
 
 def kill_all(socket_path: str, label: str) -> bool:
     """Send SIGKILL to all containers with a label that run; whether there may be more."""
-    filters = json.dumps({"label": [label], "status": ["running", "paused"]})
+    query = urlencode({"all": "1", "filters": json.dumps({"label": [label]})})
     try:
         with closing(_Connection(socket_path)) as connection:
-            connection.request("GET", f"/containers/json?{urlencode({'filters': filters})}")
-            found = json.load(connection.getresponse())
+            connection.request("GET", f"/containers/json?{query}")
+            # Engines take only their own words as a filter.
+            found = [
+                container
+                for container in json.load(connection.getresponse())
+                if container["State"] in RUNNING
+            ]
             for container in found:
                 connection.request("POST", f"/containers/{container['Id']}/kill")
                 connection.getresponse().read()

@@ -11,9 +11,11 @@ from gateway.domain.ports import JobStore
 from gateway.executors import kubernetes, kubernetes_following, kubernetes_watch
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.sqlite import SqliteJobStore
-from tests.docker_stand import DockerStand, docker_stand
+from tests.docker_stand import DockerStand
+from tests.engine_stand import EngineStand, running
 from tests.kubernetes_stand import KubernetesStand
 from tests.pg_stand import PgStand
+from tests.podman_stand import PodmanStand
 
 STORES: dict[str, Callable[[pytest.FixtureRequest], JobStore]] = {
     "sqlite": lambda request: SqliteJobStore(request.getfixturevalue("tmp_path"), durable=False),
@@ -76,10 +78,26 @@ async def opened_and_closed(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker() -> Iterator[DockerStand]:
+def docker() -> Iterator[EngineStand]:
     """A dockerd, started once by each process of the tests that needs it."""
-    with docker_stand() as stand:
+    with running(DockerStand) as stand:
         yield stand
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[EngineStand]:
+    """A podman likewise."""
+    with running(PodmanStand) as stand:
+        yield stand
+
+
+@pytest.fixture(params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> EngineStand:
+    """Each engine with Docker's API, podman unless the test is marked as not for it."""
+    if request.param == "podman" and (mark := request.node.get_closest_marker("not_on_podman")):
+        pytest.skip(f"podman differs: {mark.args[0]}")
+    stand: EngineStand = request.getfixturevalue(request.param)
+    return stand
 
 
 @pytest.fixture

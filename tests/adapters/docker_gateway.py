@@ -15,14 +15,11 @@ from gateway.executors.docker import DockerExecutor
 from gateway.executors.docker_container import Rules, name_of
 from gateway.executors.docker_engine import DockerEngine
 from gateway.executors.docker_images import Images
-from tests.docker_stand import IMAGE, DockerStand
+from tests.engine_stand import IMAGE, EngineStand
 
 LIMIT_SECONDS = 20
 """When a test gives up waiting; nothing takes nearly as long."""
 MIB = 1024 * 1024
-SUCCEEDED = Exited(exit_code=0, out_of_memory=False)
-KILLED = Exited(exit_code=137, signal=9, out_of_memory=False)
-TERMINATED = Exited(exit_code=143, signal=15, out_of_memory=False)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
@@ -63,10 +60,18 @@ def script(text: str, **members: Any) -> Launch:
 class Gateway:
     """An open executor and what it told."""
 
-    def __init__(self, executor: DockerExecutor, stand: DockerStand) -> None:
+    def __init__(self, executor: DockerExecutor, stand: EngineStand) -> None:
         self.executor = executor
         self.stand = stand
         self.ended: Counter[AttemptKey] = Counter()
+        self.succeeded = self.exited(0)
+        self.killed = self.exited(137, signal=9)
+        self.terminated = self.exited(143, signal=15)
+
+    def exited(self, exit_code: int, *, signal: int | None = None) -> Exited:
+        """An end that is not for lack of memory, as this engine tells it."""
+        out_of_memory = False if self.stand.tells_memory else None
+        return Exited(exit_code=exit_code, signal=signal, out_of_memory=out_of_memory)
 
     def told(self, key: AttemptKey) -> None:
         self.ended[key] += 1
@@ -90,7 +95,7 @@ class Gateway:
     async def output_of(self, launched: Launch) -> str:
         """What the command writes; it must succeed."""
         seen = await self.run(launched)
-        assert seen == SUCCEEDED, await self.text(launched.key, OutputChannel.STDERR)
+        assert seen == self.succeeded, await self.text(launched.key, OutputChannel.STDERR)
         return await self.text(launched.key)
 
     async def says(self, key: AttemptKey, text: str) -> None:
@@ -107,7 +112,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    stand: DockerStand,
+    stand: EngineStand,
     folder: Path,
     *,
     rules: Mapping[str, Any] | None = None,

@@ -11,13 +11,13 @@ import pytest
 
 from gateway.domain.executor import StartRefused
 from gateway.executors.docker_images import full_name, read_credentials, registry_of
-from tests.adapters.docker_gateway import SUCCEEDED, gateway, launch
-from tests.docker_stand import DockerStand
+from tests.adapters.docker_gateway import gateway, launch
+from tests.engine_stand import EngineStand
 from tests.registry_stand import NAME, PASSWORD, RegistryStand
 
 
 @pytest.fixture
-def registry(docker: DockerStand) -> Iterator[RegistryStand]:
+def registry(docker: EngineStand) -> Iterator[RegistryStand]:
     """A registry whose image dockerd does not have yet."""
     with RegistryStand() as stand:
         yield stand
@@ -33,25 +33,25 @@ def auth_file(folder: Path, host: str, password: str = PASSWORD) -> Path:
 
 
 async def test_a_missing_image_is_pulled_once_with_the_credentials_of_the_file(
-    docker: DockerStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     image = f"{registry.host}/team/tool:1"
     images = {"pull": "missing", "auth_file": auth_file(tmp_path, registry.host)}
     async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         launches = [launch(image=image) for _ in range(3)]
-        assert await asyncio.gather(*map(opened.run, launches)) == [SUCCEEDED] * 3
+        assert await asyncio.gather(*map(opened.run, launches)) == [opened.succeeded] * 3
         assert [await opened.text(launched.key) for launched in launches] == ["pulled\n"] * 3
         assert registry.manifests_read == 1
 
 
 async def test_always_means_for_each_attempt(
-    docker: DockerStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     image = f"{registry.host}/team/tool:1"
     images = {"pull": "always", "auth_file": auth_file(tmp_path, registry.host)}
     async with gateway(docker, tmp_path / "jobs", images=images) as opened:
         for _ in range(2):
-            assert await opened.run(launch(image=image)) == SUCCEEDED
+            assert await opened.run(launch(image=image)) == opened.succeeded
         registry.failure = (503, "UNAVAILABLE")
         with pytest.raises(StartRefused, match="could not be pulled"):
             await opened.executor.start(launch(image=image))
@@ -68,7 +68,7 @@ async def test_always_means_for_each_attempt(
     ],
 )
 async def test_what_a_registry_says_is_told(
-    docker: DockerStand,
+    docker: EngineStand,
     tmp_path: Path,
     registry: RegistryStand,
     failure: Any,
@@ -85,7 +85,7 @@ async def test_what_a_registry_says_is_told(
 
 
 async def test_wrong_credentials_are_told_without_them(
-    docker: DockerStand, tmp_path: Path, registry: RegistryStand
+    docker: EngineStand, tmp_path: Path, registry: RegistryStand
 ) -> None:
     images = {"pull": "missing", "auth_file": auth_file(tmp_path, registry.host, "wrong password")}
     async with gateway(docker, tmp_path / "jobs", images=images) as opened:
@@ -95,10 +95,10 @@ async def test_wrong_credentials_are_told_without_them(
         assert "wrong password" not in refused.value.reason
         # Credentials are read anew each time.
         auth_file(tmp_path, registry.host)
-        assert await opened.run(launch(image=f"{registry.host}/team/tool:1")) == SUCCEEDED
+        assert await opened.run(launch(image=f"{registry.host}/team/tool:1")) == opened.succeeded
 
 
-async def test_a_registry_that_is_not_there_may_come_back(docker: DockerStand, tmp_path: Path) -> None:
+async def test_a_registry_that_is_not_there_may_come_back(docker: EngineStand, tmp_path: Path) -> None:
     async with gateway(docker, tmp_path, images={"pull": "missing"}) as opened:
         with pytest.raises(StartRefused, match=r"could not be pulled: .*refused") as refused:
             await opened.executor.start(launch(image="127.0.0.1:9/team/tool:1"))

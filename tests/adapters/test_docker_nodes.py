@@ -9,8 +9,8 @@ from pathlib import Path
 from gateway.domain.executor import Running
 from gateway.executors.docker_container import name_of
 from gateway.executors.docker_engine import DockerEngine
-from tests.adapters.docker_gateway import KILLED, gateway, launch, until
-from tests.docker_stand import DockerStand
+from tests.adapters.docker_gateway import gateway, launch, script, until
+from tests.engine_stand import EngineStand
 
 HALTED = """
 import os, sys, signal
@@ -25,7 +25,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
 
 
 async def test_a_warden_kills_what_a_halted_gateway_cannot_and_nothing_of_others(
-    docker: DockerStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     mine, theirs = launch("sleep", "1000"), launch("sleep", "1000")
     async with (
@@ -38,7 +38,7 @@ async def test_a_warden_kills_what_a_halted_gateway_cannot_and_nothing_of_others
         arguments = [str(tmp_path / "mine"), str(docker.socket), "jobs-gateway.instance=mine"]
         halted = subprocess.Popen([sys.executable, "-c", HALTED, *arguments], stdout=subprocess.PIPE)
         try:
-            assert await opened.end_of(mine.key) == KILLED
+            assert await opened.end_of(mine.key) == opened.killed
             assert await others.executor.observe(theirs.key, name_of(theirs.key)) == Running()
         finally:
             halted.kill()
@@ -49,11 +49,16 @@ async def test_a_warden_kills_what_a_halted_gateway_cannot_and_nothing_of_others
 
 
 async def test_a_lease_that_is_renewed_harms_nothing_and_what_is_abandoned_is_killed(
-    docker: DockerStand, tmp_path: Path
+    engine: EngineStand, tmp_path: Path
 ) -> None:
     launched = launch("sleep", "1000")
-    async with gateway(docker, tmp_path, keep_seconds=600) as opened:
+    stopped = script("trap 'echo asked' TERM; echo up; while true; do sleep 0.05; done")
+    async with gateway(engine, tmp_path, keep_seconds=600) as opened:
         await opened.executor.start(launched)
+        await opened.executor.start(stopped)
+        await opened.says(stopped.key, "up\n")
+        await opened.executor.stop(stopped.key, name_of(stopped.key), grace_seconds=600)
+        await opened.says(stopped.key, "asked\n")
         opened.executor.lease(600)
         await until(lambda: wardens(tmp_path), "a warden")
         (warden,) = wardens(tmp_path)
@@ -62,10 +67,12 @@ async def test_a_lease_that_is_renewed_harms_nothing_and_what_is_abandoned_is_ki
         assert opened.executor.keeps(launched.key.job_id)
         assert not opened.executor.keeps(name_of(launched.key))
         await opened.executor.abandon()
-        assert docker.inspect(name_of(launched.key))["State"]["ExitCode"] == 137
+        for key in (launched.key, stopped.key):
+            assert engine.inspect(name_of(key))["State"]["ExitCode"] == 137
         assert not opened.ended
         os.kill(warden, signal.SIGKILL)
-        await opened.executor.remove(launched.key.job_id)
+        for key in (launched.key, stopped.key):
+            await opened.executor.remove(key.job_id)
 
 
 def test_only_a_docker_behind_an_address_is_reached_from_other_machines() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from gateway.domain.executor import (
     AttemptKey,
-    Exited,
     Mount,
     Running,
     StartRefused,
@@ -22,9 +21,7 @@ from gateway.executors import docker_starter
 from gateway.executors.docker_container import name_of
 from gateway.executors.docker_engine import DockerEngine, EngineUnreachable
 from tests.adapters.docker_gateway import (
-    KILLED,
     LIMIT_SECONDS,
-    SUCCEEDED,
     Gateway,
     gateway,
     launch,
@@ -32,13 +29,14 @@ from tests.adapters.docker_gateway import (
     script,
     until,
 )
-from tests.docker_stand import DockerStand, docker_stand
+from tests.docker_stand import DockerStand
+from tests.engine_stand import EngineStand, running
 
 
 @pytest.fixture(scope="module")
-def dockerd() -> Iterator[DockerStand]:
+def dockerd() -> Iterator[EngineStand]:
     """A dockerd that tests end and start again."""
-    with docker_stand() as stand:
+    with running(DockerStand) as stand:
         yield stand
 
 
@@ -52,36 +50,36 @@ def counted(text: str) -> int:
     return len(numbers)
 
 
-async def test_a_gateway_that_comes_back_goes_on_where_it_was(docker: DockerStand, tmp_path: Path) -> None:
+async def test_a_gateway_that_comes_back_goes_on_where_it_was(engine: EngineStand, tmp_path: Path) -> None:
     counting, quick = script(COUNTER), script("echo one; sleep 0.3; echo two; exit 4")
-    async with gateway(docker, tmp_path) as opened:
+    async with gateway(engine, tmp_path) as opened:
         for launched in (counting, quick):
             await opened.executor.start(launched)
         await opened.says(counting.key, "3\n")
         await opened.says(quick.key, "one\n")
     # What is written while no gateway is there is not lost either.
-    await until(lambda: not docker.inspect(name_of(quick.key))["State"]["Running"], "the quick one ends")
-    async with gateway(docker, tmp_path) as opened:
+    await until(lambda: not engine.runs(name_of(quick.key)), "the quick one ends")
+    async with gateway(engine, tmp_path) as opened:
         seen = [await opened.end_of(quick.key)]
         # From now on the note goes before the engine.
         await opened.gone(quick.key)
         seen.append(await opened.executor.observe(quick.key, name_of(quick.key)))
-        assert seen == [Exited(exit_code=4, out_of_memory=False)] * 2
+        assert seen == [opened.exited(4)] * 2
         assert await opened.text(quick.key) == "one\ntwo\n"
         assert await opened.executor.start(quick) == name_of(quick.key)
-        assert name_of(quick.key) not in docker.names()
+        assert name_of(quick.key) not in engine.names()
 
         assert await opened.executor.observe(counting.key, name_of(counting.key)) == Running()
         last = counted(await opened.text(counting.key))
         await opened.says(counting.key, f"\n{last + 5}\n")
         await opened.executor.stop(counting.key, name_of(counting.key), grace_seconds=600)
-        assert await opened.end_of(counting.key) == SUCCEEDED
+        assert await opened.end_of(counting.key) == opened.succeeded
         counted(await opened.text(counting.key))
         await opened.executor.remove(counting.key.job_id)
 
 
 async def test_the_engine_goes_on_with_a_stop_when_the_gateway_is_gone(
-    docker: DockerStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     deaf = script("trap 'echo asked' TERM; echo up; while true; do sleep 0.05; done")
     async with gateway(docker, tmp_path) as opened:
@@ -89,17 +87,37 @@ async def test_the_engine_goes_on_with_a_stop_when_the_gateway_is_gone(
         await opened.says(deaf.key, "up\n")
         await opened.executor.stop(deaf.key, name_of(deaf.key), grace_seconds=1)
         await opened.says(deaf.key, "asked\n")
-    await until(lambda: not docker.inspect(name_of(deaf.key))["State"]["Running"], "it is killed")
+    await until(lambda: not docker.runs(name_of(deaf.key)), "it is killed")
     async with gateway(docker, tmp_path) as opened:
-        assert await opened.end_of(deaf.key) == KILLED
+        assert await opened.end_of(deaf.key) == opened.killed
 
 
-async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: DockerStand, tmp_path: Path) -> None:
+async def test_those_that_are_being_stopped_run_on_for_the_next_gateway_and_can_be_removed(
+    engine: EngineStand, tmp_path: Path
+) -> None:
+    deaf, removed = (
+        script("trap 'echo asked' TERM; echo up; while true; do sleep 0.05; done") for _ in range(2)
+    )
+    async with gateway(engine, tmp_path) as opened:
+        for launched in (deaf, removed):
+            await opened.executor.start(launched)
+            await opened.says(launched.key, "up\n")
+            await opened.executor.stop(launched.key, name_of(launched.key), grace_seconds=600)
+            await opened.says(launched.key, "asked\n")
+    async with gateway(engine, tmp_path) as opened:
+        assert await opened.executor.observe(deaf.key, name_of(deaf.key)) == Running()
+        await opened.executor.remove(removed.key.job_id)
+        assert await opened.executor.kept() == [deaf.key.job_id]
+        await opened.executor.stop(deaf.key, name_of(deaf.key), grace_seconds=0)
+        assert await opened.end_of(deaf.key) == opened.killed
+
+
+async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: EngineStand, tmp_path: Path) -> None:
     async with gateway(docker, tmp_path) as opened:
-        assert await opened.run(script("exit 255")) == Exited(exit_code=255, out_of_memory=False)
+        assert await opened.run(script("exit 255")) == opened.exited(255)
         alone = script("sleep 0.2; exit 255")
         await opened.executor.start(alone)
-    await until(lambda: not docker.inspect(name_of(alone.key))["State"]["Running"], "it ends")
+    await until(lambda: not docker.runs(name_of(alone.key)), "it ends")
     async with gateway(docker, tmp_path) as opened:
         for _ in range(2):
             seen = await opened.end_of(alone.key)
@@ -108,21 +126,21 @@ async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: DockerStan
 
 
 async def test_an_ended_container_whose_end_was_told_is_deleted_by_the_next_gateway(
-    docker: DockerStand, tmp_path: Path
+    docker: EngineStand, tmp_path: Path
 ) -> None:
     launched = script("echo done")
     async with gateway(docker, tmp_path, keep_seconds=600) as opened:
-        assert await opened.run(launched) == SUCCEEDED
+        assert await opened.run(launched) == opened.succeeded
         assert name_of(launched.key) in docker.names()
     async with gateway(docker, tmp_path) as opened:
         await opened.gone(launched.key)
-        assert await opened.executor.observe(launched.key, name_of(launched.key)) == SUCCEEDED
+        assert await opened.executor.observe(launched.key, name_of(launched.key)) == opened.succeeded
         assert await opened.text(launched.key) == "done\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_containers_outlive_dockerd(
-    dockerd: DockerStand, tmp_path: Path, number: signal.Signals
+    dockerd: EngineStand, tmp_path: Path, number: signal.Signals
 ) -> None:
     (tmp_path / "sign").mkdir()
     async with gateway(dockerd, tmp_path / "jobs", rules={"volumes": {"sign": f"{tmp_path}/sign"}}) as opened:
@@ -146,16 +164,16 @@ async def test_containers_outlive_dockerd(
         dockerd.start()
         await until(lambda: opened.ended[counting.key] > told, "it is told that it is there again")
         assert await opened.executor.observe(counting.key, name_of(counting.key)) == Running()
-        assert await opened.end_of(ending.key) == Exited(exit_code=6, out_of_memory=False)
+        assert await opened.end_of(ending.key) == opened.exited(6)
         assert await opened.executor.observe(never, name_of(never)) == Vanished("its container is gone")
         await opened.gone(removed.key)
         await opened.executor.stop(counting.key, name_of(counting.key), grace_seconds=600)
-        assert await opened.end_of(counting.key) == SUCCEEDED
+        assert await opened.end_of(counting.key) == opened.succeeded
         if number is signal.SIGTERM:
             counted(await opened.text(counting.key))
 
 
-async def test_a_start_waits_for_an_engine_that_is_away(dockerd: DockerStand, tmp_path: Path) -> None:
+async def test_a_start_waits_for_an_engine_that_is_away(dockerd: EngineStand, tmp_path: Path) -> None:
     async with gateway(dockerd, tmp_path) as opened:
         dockerd.stop()
         launched = script("echo late")
@@ -164,12 +182,12 @@ async def test_a_start_waits_for_an_engine_that_is_away(dockerd: DockerStand, tm
         await opened.executor.stop(stopped, name_of(stopped), grace_seconds=0)
         await asyncio.to_thread(dockerd.start)
         await start
-        assert await opened.end_of(launched.key) == SUCCEEDED
+        assert await opened.end_of(launched.key) == opened.succeeded
         assert await opened.text(launched.key) == "late\n"
 
 
 async def test_a_start_gives_up_when_it_is_certain_that_nothing_runs(
-    dockerd: DockerStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dockerd: EngineStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker_starter, "START_SECONDS", 0.0)
     async with gateway(dockerd, tmp_path) as opened:
@@ -181,7 +199,7 @@ async def test_a_start_gives_up_when_it_is_certain_that_nothing_runs(
 
 
 async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
-    docker: DockerStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker: EngineStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = DockerEngine.start
     lost_answers = 0
@@ -196,7 +214,7 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
     async with gateway(docker, tmp_path) as opened:
         launched = script("echo once")
         await opened.executor.start(launched)
-        assert await opened.end_of(launched.key) == SUCCEEDED
+        assert await opened.end_of(launched.key) == opened.succeeded
         assert await opened.text(launched.key) == "once\n"
         assert lost_answers == 1
         monkeypatch.setattr(docker_starter, "START_SECONDS", 0.0)

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.docker_stand import IMAGE, DockerStand, docker_stand
+from tests.docker_stand import DockerStand
 from tests.e2e.gateway_process import GatewayProcess, wait_until
+from tests.engine_stand import IMAGE, EngineStand, running
 
 
 @pytest.fixture(scope="module")
-def docker() -> Iterator[DockerStand]:
+def docker() -> Iterator[EngineStand]:
     """A dockerd that runs."""
-    with docker_stand() as stand:
+    with running(DockerStand) as stand:
         yield stand
 
 
 @pytest.fixture
-def gateway(docker: DockerStand, tmp_path: Path) -> Iterator[GatewayProcess]:
+def gateway(docker: EngineStand, tmp_path: Path) -> Iterator[GatewayProcess]:
     """A gateway that is not started yet."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "answer").write_text("42\n")
@@ -49,7 +50,7 @@ def start(gateway: GatewayProcess, text: str) -> str:
 
 
 def test_a_job_started_over_soap_outlives_a_killed_gateway_and_leaves_nothing(
-    docker: DockerStand, gateway: GatewayProcess
+    docker: EngineStand, gateway: GatewayProcess
 ) -> None:
     gateway.start()
     info = gateway.http.get("/v2/info").json()
@@ -81,7 +82,7 @@ def test_a_job_started_over_soap_outlives_a_killed_gateway_and_leaves_nothing(
 
 
 def test_an_image_or_a_command_that_is_not_there_fails_the_job_with_the_reason(
-    docker: DockerStand, gateway: GatewayProcess
+    docker: EngineStand, gateway: GatewayProcess
 ) -> None:
     gateway.settings["GATEWAY_DOCKER_PULL"] = "never"
     gateway.start()

@@ -34,11 +34,15 @@ WHOLE = {
 
 def frames(entries: list[Entry]) -> bytes:
     """A log as it is sent."""
-    sent = b""
-    for stream, nanosecond, data in entries:
-        entry = b"2026-11-26T14:55:38.%09dZ " % nanosecond + data
-        sent += bytes((stream, 0, 0, 0)) + len(entry).to_bytes(4) + entry
-    return sent
+    return b"".join(
+        frame(stream, b"2026-11-26T14:55:38.%09dZ" % nanosecond, data) for stream, nanosecond, data in entries
+    )
+
+
+def frame(stream: int, stamp: bytes, data: bytes) -> bytes:
+    """One entry as it is sent."""
+    entry = stamp + b" " + data
+    return bytes((stream, 0, 0, 0)) + len(entry).to_bytes(4) + entry
 
 
 def new_folder(path: Path) -> KeptFolder:
@@ -110,6 +114,17 @@ def test_the_log_is_asked_for_from_a_little_before_the_newest_entry(kept: KeptFo
     copy.take(frames(ENTRIES))
     # 2026-11-26T14:55:38Z, ten seconds before.
     assert copy.begin() == LogCopy(kept, KEY).begin() == "1795704928"
+
+
+def test_times_of_a_host_outside_utc_are_in_order_when_its_clock_is_set_back(kept: KeptFolder) -> None:
+    before = frame(1, b"2026-10-25T02:59:59.000000007+02:00", b"before\n")
+    after = frame(1, b"2026-10-25T02:00:00.000000003+01:00", b"after\n")
+    LogCopy(kept, KEY).take(before)
+    copy = LogCopy(kept, KEY)
+    # 2026-10-25T00:59:59Z, ten seconds before.
+    assert copy.begin() == "1792889989"
+    copy.take(before + after)
+    assert copied(kept)[STDOUT] == b"before\nafter\n"
 
 
 def test_where_the_engine_has_dropped_entries_it_is_said(kept: KeptFolder) -> None:

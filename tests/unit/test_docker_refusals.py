@@ -71,6 +71,8 @@ def test_a_container_that_cannot_be_made(status: int, message: str, passing: boo
         (404, "network gone not found", False),
         (400, "OCI runtime create failed: fork/exec: resource temporarily unavailable", True),
         (500, "failed to create shim task: something", True),
+        (500, "runc create failed: unable to set memory limit to 1048576 (current usage: 2822144)", False),
+        (500, "unable to find user ann: no matching entries in passwd file", False),
     ],
 )
 def test_a_container_that_cannot_be_started(status: int, message: str, passing: bool) -> None:
