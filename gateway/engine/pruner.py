@@ -11,7 +11,7 @@ from gateway.domain.house import House
 from gateway.domain.ports import JobReader, JobWriter
 
 _BATCH = 50
-_UNIT_SECONDS = 0.002
+_UNIT_SECONDS = 0.001
 """After so long a unit of work takes no further job: other writers wait for it."""
 _SWEPT = 250
 """The most results, or log entries, that go in one step; some milliseconds."""
