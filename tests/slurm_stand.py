@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from tests.docker_stand import BUSYBOX, image_layer
+from tests.engine_stand import BUSYBOX, image_layer
 
 SECONDS = 30.0
 """How long the cluster may take for anything; it needs a fraction of it."""
