@@ -1,5 +1,6 @@
 """What others feel: of a very large reply, and of expired jobs being deleted."""
 
+import os
 import sqlite3
 import statistics
 import time
@@ -14,7 +15,7 @@ from bench.compared import duration
 from bench.figures import Figure, Spread, at_most, quantile
 from bench.filled import filled
 from bench.http import Line, get, send, soap
-from bench.load import Load, aside
+from bench.load import Load, aside, load
 from bench.stand import Stand
 from bench.written import unit, writing
 from gateway.stores.sqlite import FILE_NAME
@@ -80,6 +81,8 @@ def pruning(stand: Stand) -> Iterator[Figure]:
         time.sleep(stand.effort.some(5, 1))
         quiet_reads, quiet_writes = reading.end().latencies, writing_.end().latencies
     _put_expired(folder, count, total)
+    # The disk is busy with it for some seconds more, and every commit waits.
+    load(server.port, writers, connections=1, seconds=stand.effort.some(5, 1))
     with aside(server.port, readers) as reading, aside(server.port, writers) as writing_:
         seconds = _until_deleted(folder)
         reads, writes = reading.end().latencies, writing_.end().latencies
@@ -126,6 +129,7 @@ def _put_expired(folder: Path, count: int, total: int) -> None:
     # No gateway writes so much at once: it is to be on the disk before anything is timed.
     with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    os.sync()
 
 
 def _until_deleted(folder: Path) -> float:
