@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.database import Database, make_folder, make_key, running, version
+from bench.database import make_folder, make_key, running, version
 from bench.filled import CACHE, filled
 from gateway.stores import sqlite_to_postgres
 from gateway.stores.postgres import SQL_FOLDER
@@ -62,7 +62,7 @@ def copied(total: int) -> Path:
     _check_room(folder, total)
     began = time.monotonic()
     with running(data, **_FAST) as database:
-        _copy(source, database)
+        fill(source, database.make(NAME))
     # It was made without syncs.
     with running(data) as database:
         database.value(NAME, "CHECKPOINT")
@@ -78,12 +78,13 @@ def _check_room(folder: Path, total: int) -> None:
         raise RuntimeError(f"{folder}: {total:,} jobs need {needed:,} bytes, the disk has {free:,}")
 
 
-def _copy(source: Path, database: Database) -> None:
-    address = database.make(NAME)
+def fill(source: Path, address: str) -> None:
+    """Copy the filled store in a folder into an empty database."""
     migrate(Connector(address), migrations(SQL_FOLDER))
     with psycopg.connect(address, autocommit=True) as connection:
         with _without_indexes(connection):
-            sqlite_to_postgres.copy_all(source / FILE_NAME, source / "attachments", f"{address}&{_UNCHECKED}")
+            unchecked = f"{address}&{_UNCHECKED}"
+            sqlite_to_postgres.copy_all(source / FILE_NAME, source / "attachments", unchecked, identity=NAME)
         # What the server does by itself, some time later.
         connection.execute("VACUUM ANALYZE")
 

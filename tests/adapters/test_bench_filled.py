@@ -7,17 +7,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from bench import filled, filling, jobs
+from bench import copied, filled, filling, jobs
 from bench.sample import check_filled
 from bench.written import fill_plainly, writing
 from gateway.domain.model import Model, dump
+from gateway.stores.postgres import SQL_FOLDER
+from gateway.stores.postgres_connection import Connector
+from gateway.stores.postgres_schema import migrate
+from gateway.stores.sql_files import migrations
 from gateway.stores.sqlite import FILE_NAME
 
 MANY = 4400
 """So many that every kind of job and entry is met twice, the late ones, too."""
 FEW = 2 * jobs.RARE
+INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'jobs_gateway'"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +97,17 @@ def test_a_store_is_kept_until_the_writer_makes_other_rows(monkeypatch: pytest.M
     monkeypatch.setattr("gateway.stores.sql_writer.dump", dump_otherwise)
     assert filled.filled(FEW) == folder
     assert not kept.exists()
+
+
+def test_a_copy_in_postgresql_holds_the_same_jobs_and_has_all_indexes(few: Path, database: str):
+    with psycopg.connect(database) as connection:
+        migrate(Connector(database), migrations(SQL_FOLDER))
+        indexes = connection.execute(INDEXES).fetchall()
+        connection.execute("DROP SCHEMA jobs_gateway CASCADE")
+        connection.commit()
+        copied.fill(few, database)
+        assert connection.execute("SELECT count(*) FROM jobs_gateway.jobs").fetchall() == [(FEW,)]
+        assert sorted(connection.execute(INDEXES).fetchall()) == sorted(indexes)
 
 
 def test_a_disk_without_room_is_said_so_before_anything_is_filled(
