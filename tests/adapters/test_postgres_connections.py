@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import psycopg
@@ -92,14 +92,18 @@ async def test_a_read_whose_connection_is_lost_on_the_way_is_run_again(
     assert runs == 2
 
 
-def halted_in_the_middle(raw: "psycopg.Connection[Any]", *statements: str) -> None:
-    """Have statements run, as a writer that is halted before it has sent all that goes together."""
+def halted_in_a_transaction(raw: "psycopg.Connection[Any]", *statements: str, synced: bool) -> None:
+    """Have statements run, as a writer that is halted before it has sent what goes together; or, `synced`,
+    when it has and asks for the results.
+    """
     raw.execute("SET application_name = 'jobs-gateway writer'")
     # Which ends no such transaction.
-    raw.execute("SET idle_in_transaction_session_timeout = '1ms'")
+    raw.execute("SET idle_in_transaction_session_timeout = '1s'")
     raw.pgconn.enter_pipeline_mode()
     for statement in statements:
         raw.pgconn.send_query_params(statement.encode(), None)
+    if synced:
+        raw.pgconn.pipeline_sync()
     raw.pgconn.send_flush_request()
     raw.pgconn.flush()
     for _ in statements:
@@ -109,15 +113,17 @@ def halted_in_the_middle(raw: "psycopg.Connection[Any]", *statements: str) -> No
         assert raw.pgconn.get_result() is None
 
 
-async def test_what_a_gateway_has_locked_that_was_halted_while_it_sent_is_free_after_a_while(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, database: str
+@pytest.mark.parametrize("synced", [False, True])
+async def test_what_a_gateway_has_locked_that_was_halted_while_it_wrote_is_free_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, database: str, synced: bool
 ) -> None:
     monkeypatch.setattr("gateway.stores.postgres.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("gateway.stores.postgres_halted.IDLE_SECONDS", 0.3)
     async with opened(database) as store:
         record = await inserted(store)
-        with psycopg.connect(database, autocommit=True) as raw:
-            halted_in_the_middle(raw, "BEGIN", "SELECT FROM jobs_gateway.jobs FOR UPDATE")
+        with closing(psycopg.connect(database, autocommit=True)) as raw:
+            locks = "SELECT FROM jobs_gateway.jobs FOR UPDATE"
+            halted_in_a_transaction(raw, "BEGIN", locks, synced=synced)
             await store.write(lambda tx: tx.save_job(record.with_(event_count=1)))
             process = raw.info.backend_pid
         assert f"session {process} is ended" in caplog.text

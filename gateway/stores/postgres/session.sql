@@ -19,10 +19,11 @@ SELECT pg_xact_status(CAST(:number AS xid8));
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint);
 
 -- name: end_halted
--- Ends sessions that write and have waited for so long for the rest of what was begun to be sent: in the middle
--- of a pipeline a session is active while it waits. Gives their processes, and whether each was ended.
+-- Ends sessions that write and have waited in a transaction for so long, which the server does not always do by
+-- itself: in the middle of a pipeline a session is active while it waits, and a request to flush that comes
+-- behind the last statement ends the server's timer. Gives their processes, and whether each was ended.
 SELECT pid, pg_terminate_backend(pid)
 FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name LIKE '% writer'
-    AND state = 'active' AND wait_event = 'ClientRead'
+    AND state <> 'idle' AND wait_event = 'ClientRead'
     AND state_change < clock_timestamp() - make_interval(secs => :seconds);
