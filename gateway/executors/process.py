@@ -19,7 +19,9 @@ it is over when its session has ended, which has all of the grace for that.
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -162,8 +164,12 @@ class ProcessExecutor:
 
     async def abandon(self) -> None:
         """Kill all attempts and forget them; their folders stay."""
+        started = self._following.waiters()
         self._following.forget()
-        await asyncio.to_thread(end_all, partial(process_warden.kill_all, self._folder))
+        await asyncio.to_thread(end_all, partial(process_warden.kill_all, self._folder, started))
+        for waiter in started:
+            with suppress(ChildProcessError):
+                os.waitpid(waiter.pid, os.WNOHANG)
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder."""

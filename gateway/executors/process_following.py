@@ -85,6 +85,10 @@ class Following:
         """Keep an end that was found until somebody asks for it again."""
         self._over[key] = end
 
+    def waiters(self) -> list[Waiter]:
+        """Who runs what is followed, or will: one that was started just now has not written it down yet."""
+        return [followed.waiter for followed in self._followed.values()]
+
     def forget(self, job_id: str | None = None) -> None:
         """Follow the attempts of a job no more, or None: all of them. Nobody is told of their ends."""
         for key in [key for key in self._followed if job_id in (None, key.job_id)]:

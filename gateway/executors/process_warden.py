@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -11,28 +12,32 @@ from gateway.executors.process_session import Process, Waiter, members, processe
 from gateway.executors.warden import watch
 
 
-def kill_all(folder: Path) -> bool:
-    """Send SIGKILL to all that runs of the attempts in a folder; whether there was anything, or may be."""
+def kill_all(folder: Path, started: Iterable[Waiter] = ()) -> bool:
+    """Send SIGKILL to all that runs of the attempts in a folder; whether there was anything, or may be.
+
+    `started`: waiters that may not have written yet who they are.
+    """
     try:
-        return _kill_all(folder, processes())
+        everyone = processes()
+        found = [_kill(waiter, None, everyone) for waiter in started]
+        for attempt in folder.glob("*/*/pid"):
+            record = AttemptFolder(attempt.parent).record()
+            if record is not None:
+                found.append(_kill(record.waiter, record.cgroup, everyone))
     except OSError:
         # What runs cannot be known: it is looked again.
         return True
+    return any(found)
 
 
-def _kill_all(folder: Path, everyone: list[Process]) -> bool:
-    found = False
-    for attempt in folder.glob("*/*/pid"):
-        record = AttemptFolder(attempt.parent).record()
-        if record is None:
-            continue
-        rest = [] if record.waiter is None else _all_of(record.waiter, everyone)
-        send(signal.SIGKILL, [process.pid for process in rest])
-        in_cgroup = set() if record.cgroup is None else process_cgroup.pids(record.cgroup)
-        if record.cgroup is not None and in_cgroup:
-            process_cgroup.kill(record.cgroup)
-        found = found or bool(rest or in_cgroup)
-    return found
+def _kill(waiter: Waiter | None, cgroup: Path | None, everyone: list[Process]) -> bool:
+    """Kill what runs of an attempt; whether there was anything."""
+    rest = [] if waiter is None else _all_of(waiter, everyone)
+    send(signal.SIGKILL, [process.pid for process in rest])
+    in_cgroup = set() if cgroup is None else process_cgroup.pids(cgroup)
+    if cgroup is not None and in_cgroup:
+        process_cgroup.kill(cgroup)
+    return bool(rest or in_cgroup)
 
 
 def _all_of(waiter: Waiter, everyone: list[Process]) -> list[Process]:

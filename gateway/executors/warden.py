@@ -24,6 +24,8 @@ LOOK_SECONDS = 0.25
 """How often the lease is read; it is never over later than it said when it was last read."""
 KILL_AGAIN_SECONDS = 0.05
 """Pause between two looks for what is left."""
+LAST_LOOKS = 10
+"""How often a warden finds nothing before it ends: what the gateway started last may not show at once."""
 
 
 class Warden:
@@ -75,14 +77,17 @@ def watch(folder: Path, kill_all: Callable[[], bool]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    while folder.exists():
+    looks = LAST_LOOKS
+    while folder.exists() and looks:
         left = _lease(folder) - _now()
         if left > 0:
             time.sleep(min(left, LOOK_SECONDS))
-        elif kill_all() or not _is_gone(sys.stdin.fileno()):
-            time.sleep(KILL_AGAIN_SECONDS)
+            continue
+        if kill_all() or not _is_gone(sys.stdin.fileno()):
+            looks = LAST_LOOKS
         else:
-            return
+            looks -= 1
+        time.sleep(KILL_AGAIN_SECONDS)
 
 
 def end_all(kill_all: Callable[[], bool]) -> None:

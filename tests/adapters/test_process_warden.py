@@ -15,7 +15,7 @@ import pytest
 
 from gateway.domain.executor import AttemptKey, Launch, Running, Vanished
 from gateway.executors.process import ProcessExecutor
-from gateway.executors.process_session import Waiter, members, processes
+from gateway.executors.process_session import Waiter, members, processes, read_process
 
 LIMIT_SECONDS = 20
 KEY = AttemptKey("0198c0de-0000-7000-8000-000000000001", 1)
@@ -179,6 +179,24 @@ async def test_a_node_that_gives_up_kills_what_it_held_and_can_start_anew(tmp_pa
         assert await executor.observe(again, second) == Running()
         await executor.abandon()
         assert not runs(second)
+    finally:
+        await executor.close()
+
+
+async def test_what_was_started_just_now_is_killed_though_it_has_not_written_down_who_it_is(tmp_path):
+    os.mkfifo(gate := tmp_path / "gate")
+    late = tmp_path / "late"
+    late.write_text(f'#!/bin/sh\nread -r _ <{gate}\nexec /bin/sh "$@"\n')
+    late.chmod(0o755)
+    executor = ProcessExecutor(tmp_path / "jobs", default_path=os.environ["PATH"], shell=str(late))
+    await executor.open(lambda _key: None)
+    try:
+        handle = await executor.start(sleeper())
+        assert await executor.observe(KEY, handle) == Running()
+        await executor.abandon()
+        assert not runs(handle)
+        # Nor is a zombie left of it.
+        assert read_process(waiter_of(handle).pid) is None
     finally:
         await executor.close()
 
