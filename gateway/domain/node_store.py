@@ -2,7 +2,7 @@
 
 A node is a gateway whose engine works on a store. It holds the attempts that it claimed under its number, as
 long as it renews its lease. When the lease is over, others may take over what it held; its number is never
-used again, so what it still writes of these attempts is refused.
+used again, so what it still writes of these attempts is refused. Leases are renewed by JobStore.renew_lease.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,10 @@ class NodeReader(Protocol):
     def all(self) -> list[Node]:
         """Those that have joined, oldest first; also some whose lease is over."""
 
-    def lapsed(self) -> list[Node]:
-        """Those whose lease is over. Two units of work that write are never told of the same one."""
+    def lapsed(self, *, besides: int = 0) -> list[Node]:
+        """Those whose lease is over, but the one with a number. Two units of work that write are never told
+        of the same one, and none of them can renew until the unit is over.
+        """
 
 
 class NodeWriter(NodeReader, Protocol):
@@ -38,9 +40,6 @@ class NodeWriter(NodeReader, Protocol):
         """Join with a new number. A node of the same identity is one no more, and what it held is held
         under the new number.
         """
-
-    def renew(self, number: int, *, lease_seconds: float) -> bool:
-        """Hold the lease for so long from now on; False when the node is one no more."""
 
     def holds(self, number: int) -> bool:
         """Whether the node is one still. Then it stays one until this unit of work is over."""

@@ -236,6 +236,11 @@ class JobStore(Protocol):
     def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
         """Run a unit of work that writes: durable when this returns, undone whole when it raises."""
 
+    def renew_lease(self, number: int, *, lease_seconds: float) -> Awaitable[bool]:
+        """Hold a node's lease for so long from now on; False when the node is one no more. It waits for no
+        unit of work.
+        """
+
     async def settled(self) -> None:
         """Wait until what is being written is stored or refused, and told. What begins meanwhile is not
         waited for.

@@ -92,9 +92,10 @@ class Dispatcher:
         """Claim nothing more."""
         self._held = True
 
-    def drop(self) -> None:
+    async def drop(self) -> None:
         """Start nothing of what was claimed: other nodes do."""
         self._claimed.clear()
+        await self.close()
 
     async def close(self) -> None:
         """Leave what takes long to start: it is found again, and started once."""

@@ -13,6 +13,7 @@ from gateway.domain.ports import Change
 from gateway.domain.record import JobRecord
 from gateway.domain.words import JobStatus
 from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.heir import Heir
 from gateway.engine.loop import Loop
 from gateway.engine.membership import Membership
 from gateway.engine.monitor import Monitor
@@ -37,7 +38,9 @@ class Engine:
         self.scheduler = Scheduler(house)
         self.rescuer = Rescuer(house, dispatcher=self.dispatcher, monitor=self.monitor)
         self.membership = Membership(house, found=self.rescuer.take_up, lost=self._lost, joined=self._look)
+        self.heir = Heir(house, found=self.rescuer.take_up)
         self._belonging = Loop("membership", self.membership.tick)
+        self._inheriting = Loop("heir", self.heir.tick)
         self._watching = Loop("monitor", self.monitor.tick)
         self._dispatching = Loop("dispatcher", self.dispatcher.tick)
         self._promoting = Loop("promoter", self.promoter.tick)
@@ -50,8 +53,9 @@ class Engine:
             self._promoting,
             self._pruning,
             self._scheduling,
-            self._belonging,
+            self._inheriting,
             self._rescuing,
+            self._belonging,
         )
 
     async def open(self) -> None:
@@ -77,15 +81,20 @@ class Engine:
         if not working:
             await self.open()
             return
-        await self.take_over()
+        await self.open()
+        await self.membership.join()
+        # From here on the lease is to be held, however much there is to be found again.
+        self._belonging.start()
+        await self.rescuer.tick()
         self._house.store.follow_up(self.dispatcher.due, self.dispatcher.claim, self._claimed)
         for loop in self._loops:
-            loop.start()
+            if loop is not self._belonging:
+                loop.start()
 
     async def stop(self) -> None:
         """End the loops and let go of the executor; jobs go on."""
         await self.hold()
-        for loop in (self._pruning, self._promoting, self._watching, self._belonging, self._rescuing):
+        for loop in self._loops:
             await loop.stop()
         await self.dispatcher.close()
         with suppress(JobsError):
@@ -105,8 +114,8 @@ class Engine:
 
     async def _lost(self) -> None:
         """Other nodes hold what this one held."""
-        self.dispatcher.drop()
         self.monitor.drop()
+        await self.dispatcher.drop()
 
     def _look(self) -> None:
         """Look for something to claim."""

@@ -1,10 +1,9 @@
-"""This node among those that share the store: holds its lease, and takes over from nodes that lost theirs."""
+"""This node among those that share the store: holds its lease, and gives up when it cannot."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from gateway.domain import attempts
 from gateway.domain.errors import JobsError
 from gateway.domain.house import House
 from gateway.domain.ports import JobWriter
@@ -20,7 +19,7 @@ _log = logging.getLogger("gateway.engine")
 
 
 class Membership:
-    """Joins, renews, rescues, and gives up in time.
+    """Joins, renews, and gives up in time.
 
     `found` is handed the attempts that this node holds from now on; `lost` lets go of all attempts, because
     others may hold them now; `joined` is called when it is a node again, and may claim.
@@ -46,19 +45,19 @@ class Membership:
         Raises ServiceUnavailable.
         """
         house = self._house
-        began = house.clock.monotonic()
         lease = house.policy.lease_seconds
 
-        def work(tx: JobWriter) -> tuple[int, list[JobRecord]]:
+        def work(tx: JobWriter) -> tuple[float, int, list[JobRecord]]:
+            began = house.clock.monotonic()
             number = tx.nodes.join(house.node.identity, house.node.name, lease_seconds=lease)
-            return number, tx.claimed(number)
+            return began, number, tx.claimed(number)
 
-        house.node.number, held = await house.store.write(work)
+        began, house.node.number, held = await house.store.write(work)
         self._renewed(began)
         return held
 
     async def tick(self) -> float | None:
-        """Renew, and look after the others; seconds until the next time."""
+        """Renew the lease, or join; seconds until the next time."""
         house = self._house
         if not house.store.shared:
             return None
@@ -68,7 +67,6 @@ class Membership:
         elif not await self._renew():
             await self._give_up()
             return 0.0
-        await self._found(await house.store.write(self._take_over))
         return house.policy.lease_seconds / RENEWED
 
     async def leave(self) -> None:
@@ -77,16 +75,17 @@ class Membership:
         """
         house = self._house
         if house.store.shared and house.node.number and house.executor.reachable_from_anywhere:
-            await house.store.write(lambda tx: tx.nodes.renew(house.node.number, lease_seconds=0))
+            await house.store.renew_lease(house.node.number, lease_seconds=0)
 
     async def _renew(self) -> bool:
         """Whether this node still is one."""
         house = self._house
         began = house.clock.monotonic()
-        number, lease = house.node.number, house.policy.lease_seconds
         try:
             async with asyncio.timeout(self._until - began):
-                renewed = await house.store.write(lambda tx: tx.nodes.renew(number, lease_seconds=lease))
+                renewed = await house.store.renew_lease(
+                    house.node.number, lease_seconds=house.policy.lease_seconds
+                )
         except TimeoutError:
             return False
         except JobsError as error:
@@ -109,17 +108,3 @@ class Membership:
         self._house.node.number = 0
         await self._lost()
         await self._house.executor.abandon()
-
-    def _take_over(self, tx: JobWriter) -> list[JobRecord]:
-        """What is to be gone on with of what lost nodes held; the rest is told DIED or waits for a retry."""
-        house = self._house
-        if not tx.nodes.holds(house.node.number):
-            return []
-        inherited = []
-        for node in tx.nodes.lapsed():
-            held = tx.claimed(node.number)
-            _log.warning("node %d (%s) is lost with %d attempts", node.number, node.name, len(held))
-            for record in held:
-                inherited.append(attempts.inherit(house, tx, record, node.name, house.clock.now()))
-            tx.nodes.remove(node.number)
-        return [record for record in inherited if record is not None]

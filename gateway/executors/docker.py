@@ -202,7 +202,7 @@ class DockerExecutor:
         self._followed.clear()
         if self._engine.is_local:
             await asyncio.to_thread(
-                end_all, partial(docker_warden.kill_all, self._engine.socket_path, self._label)
+                end_all, partial(docker_warden.find_all, self._engine.socket_path, self._label)
             )
 
     async def remove(self, job_id: str) -> None:

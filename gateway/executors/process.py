@@ -39,6 +39,7 @@ from gateway.executors.job_folders import JobFolders
 from gateway.executors.process_followed import Followed
 from gateway.executors.process_following import LOOK_AGAIN_SECONDS, LOOKS, Following
 from gateway.executors.process_launch import JobUser, Launcher
+from gateway.executors.process_session import Waiter
 from gateway.executors.process_support import SUPPORT
 from gateway.executors.warden import Warden, end_all
 
@@ -166,10 +167,7 @@ class ProcessExecutor:
         """Kill all attempts and forget them; their folders stay."""
         started = self._following.waiters()
         self._following.forget()
-        await asyncio.to_thread(end_all, partial(process_warden.kill_all, self._folder, started))
-        for waiter in started:
-            with suppress(ChildProcessError):
-                os.waitpid(waiter.pid, os.WNOHANG)
+        await asyncio.to_thread(self._end_all, started)
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder."""
@@ -179,3 +177,9 @@ class ProcessExecutor:
     async def kept(self) -> list[str]:
         """Ids of the jobs that have a folder."""
         return await asyncio.to_thread(self._folders.ids)
+
+    def _end_all(self, started: list[Waiter]) -> None:
+        end_all(partial(process_warden.find_all, self._folder, started))
+        for waiter in started:
+            with suppress(ChildProcessError):
+                os.waitpid(waiter.pid, os.WNOHANG)

@@ -26,6 +26,8 @@ KILL_AGAIN_SECONDS = 0.05
 """Pause between two looks for what is left."""
 LAST_LOOKS = 10
 """How often a warden finds nothing before it ends: what the gateway started last may not show at once."""
+Kill = Callable[[], object]
+"""Kills all that was found."""
 
 
 class Warden:
@@ -68,9 +70,9 @@ class Warden:
             os.close(inner)
 
 
-def watch(folder: Path, kill_all: Callable[[], bool]) -> None:
+def watch(folder: Path, look: Callable[[], Kill | None]) -> None:
     """The warden's side: kill all whenever the folder's lease is over, until the gateway is gone as well, or
-    the folder. `kill_all` tells whether there was anything, or may have been.
+    the folder. `look` finds what there is; None = nothing.
     """
     lock = os.open(folder / ".warden.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -83,17 +85,23 @@ def watch(folder: Path, kill_all: Callable[[], bool]) -> None:
         if left > 0:
             time.sleep(min(left, LOOK_SECONDS))
             continue
-        if kill_all() or not _is_gone(sys.stdin.fileno()):
-            looks = LAST_LOOKS
-        else:
-            looks -= 1
+        kill = look()
+        if kill is not None and _lease(folder) <= _now():
+            # It was not renewed before they were found, so none of them was started after that.
+            kill()
+        looks = looks - 1 if kill is None and _is_gone(sys.stdin.fileno()) else LAST_LOOKS
         time.sleep(KILL_AGAIN_SECONDS)
 
 
-def end_all(kill_all: Callable[[], bool]) -> None:
+def end_all(look: Callable[[], Kill | None]) -> None:
     """Kill all, and return when nothing is left."""
-    while kill_all():
+    while (kill := look()) is not None:
+        kill()
         time.sleep(KILL_AGAIN_SECONDS)
+
+
+def look_again() -> None:
+    """What to kill when it cannot be known what there is."""
 
 
 def _lease(folder: Path) -> float:

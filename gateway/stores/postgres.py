@@ -1,9 +1,10 @@
 """The store in a PostgreSQL database, for one gateway or for many side by side.
 
-Two threads write (postgres_commits.py), each with a connection of its own; others read, so that the event
-loop never waits for the network. How many connections there are is bounded. One listens to what other
-gateways change (postgres_notices.py). A connection that is lost is made again by itself: a read, or a unit of
-work of which nothing was stored, is run again; what cannot be done meanwhile is SERVICE_UNAVAILABLE.
+Two threads write (postgres_commits.py), each with a connection of its own; others read, and one renews the
+lease, so that the event loop never waits for the network. How many connections there are is bounded. One
+listens to what other gateways change (postgres_notices.py). A connection that is lost is made again by
+itself: a read, or a unit of work of which nothing was stored, is run again; what cannot be done meanwhile is
+SERVICE_UNAVAILABLE.
 """
 
 import asyncio
@@ -69,7 +70,8 @@ class PostgresJobStore:
         """Tells what this gateway sends from what others do."""
         self.exchange = PostgresExchange(self._files, self._queries, node=self._node)
         """Questions to the other gateways."""
-        self._pools = (self._reads, self._long_reads, self._files)
+        self._leases = Pool(self._connector, self._queries, most=1)
+        self._pools = (self._reads, self._long_reads, self._files, self._leases)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -119,6 +121,14 @@ class PostgresJobStore:
         if self._commits is None:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         return self._commits.submit(work)
+
+    async def renew_lease(self, number: int, *, lease_seconds: float) -> bool:
+        """Hold a node's lease for so long from now on; False when the node is one no more. It has a
+        connection of its own, because what writes may wait for what another node has locked.
+        """
+        values = {"number": number, "lease_seconds": lease_seconds}
+        renewed = await self._leases.use(lambda db: db.execute(self._queries["renew_node"], values).rowcount)
+        return renewed == 1
 
     async def settled(self) -> None:
         """Wait until what is being written is stored or refused, and told."""

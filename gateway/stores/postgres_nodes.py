@@ -22,9 +22,11 @@ class PostgresNodeReader:
         """Those that have joined, oldest first."""
         return [Node(*row) for row in self._run("nodes").fetchall()]
 
-    def lapsed(self) -> list[Node]:
-        """Those whose lease is over; a writer is not told of one that another is about to remove."""
-        return [Node(*row) for row in self._run("lapsed_nodes").fetchall()]
+    def lapsed(self, *, besides: int = 0) -> list[Node]:
+        """Those whose lease is over, but one; a writer locks them, and is not told of one that another is
+        about to remove.
+        """
+        return [Node(*row) for row in self._run("lapsed_nodes", besides=besides).fetchall()]
 
     def _run(self, name: str, /, **values: Any) -> SqlCursor:
         return self._db.execute(self._sql[name], values)
@@ -52,11 +54,6 @@ class PostgresNodeWriter(PostgresNodeReader):
             self._run("hand_over", from_node=before[0], to_node=number)
             self.remove(before[0])
         return number
-
-    def renew(self, number: int, *, lease_seconds: float) -> bool:
-        """Hold the lease for so long from now on; False when the node is one no more."""
-        done = self._run("renew_node", number=number, lease_seconds=lease_seconds)
-        return done.rowcount == 1
 
     def holds(self, number: int) -> bool:
         """Whether the node is one still; nobody can remove it until the end of the transaction."""

@@ -22,6 +22,7 @@ from gateway.stores.sqlite_checkpoints import Checkpoints
 from gateway.stores.sqlite_commits import GroupCommit
 from gateway.stores.sqlite_errors import is_passing, unavailable
 from gateway.stores.sqlite_file import SqliteFile
+from gateway.stores.sqlite_nodes import SOLE
 from gateway.stores.sqlite_reader import SqliteReader
 from gateway.stores.sqlite_writer import SqliteWriter
 from gateway.stores.units import FollowUp
@@ -107,6 +108,10 @@ class SqliteJobStore:
         if self._commits is None:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         return self._commits.submit(work)
+
+    async def renew_lease(self, number: int, *, lease_seconds: float) -> bool:  # noqa: ARG002
+        """The lease of the one node is held as long as the folder's lock is."""
+        return number == SOLE
 
     async def settled(self) -> None:
         """Wait until what is being written is stored or refused, and told."""

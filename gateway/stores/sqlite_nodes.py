@@ -20,17 +20,13 @@ class SoleNode:
         """Nobody needs to know who else is there."""
         return []
 
-    def lapsed(self) -> list[Node]:
+    def lapsed(self, *, besides: int = 0) -> list[Node]:  # noqa: ARG002
         """No lease is ever over."""
         return []
 
     def join(self, identity: str, name: str, *, lease_seconds: float) -> int:  # noqa: ARG002
         """Take over from whoever had the file before."""
         return SOLE
-
-    def renew(self, number: int, *, lease_seconds: float) -> bool:  # noqa: ARG002
-        """It is held as long as the folder's lock is."""
-        return number == SOLE
 
     def holds(self, number: int) -> bool:
         """Whether it has joined."""

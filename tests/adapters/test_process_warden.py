@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from gateway.domain.executor import AttemptKey, Launch, Running, Vanished
 from gateway.executors.process import ProcessExecutor
 from gateway.executors.process_session import Waiter, members, processes, read_process
+from gateway.executors.warden import watch
 
 LIMIT_SECONDS = 20
 KEY = AttemptKey("0198c0de-0000-7000-8000-000000000001", 1)
@@ -199,6 +201,28 @@ async def test_what_was_started_just_now_is_killed_though_it_has_not_written_dow
         assert read_process(waiter_of(handle).pid) is None
     finally:
         await executor.close()
+
+
+def test_a_warden_spares_what_it_found_before_the_lease_was_renewed_and_looks_again(tmp_path, monkeypatch):
+    reading, writing = os.pipe()
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    looks: list[str] = []
+
+    def look() -> Callable[[], object]:
+        looks.append("renewed" if not looks else "over")
+        if len(looks) > 1:
+            return lambda: (killed.append(looks[-1]), shutil.rmtree(folder))
+        until = time.clock_gettime(time.CLOCK_BOOTTIME) + 0.2
+        (folder / ".lease").write_text(f"{until:.3f}\n")
+        return lambda: killed.append(looks[-1])
+
+    killed: list[str] = []
+    with os.fdopen(reading) as pipe, monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", pipe)
+        watch(folder, look)
+    os.close(writing)
+    assert (looks, killed) == (["renewed", "over"], ["over"])
 
 
 async def test_the_files_of_the_lease_are_no_jobs(tmp_path):

@@ -47,19 +47,36 @@ async def test_who_comes_under_the_same_identity_takes_over_at_once(shared: Post
     now = await joined(shared, "a")
     assert [one.job.id for one in await shared.read(lambda tx: tx.claimed(now))] == [mine.job.id]
     assert [one.job.id for one in await shared.read(lambda tx: tx.claimed(other))] == [others.job.id]
-    assert not await shared.write(lambda tx: tx.nodes.renew(before, lease_seconds=1))
+    assert not await shared.renew_lease(before, lease_seconds=1)
     assert await shared.read(lambda tx: tx.count_claimed(now)) == {mine.job.organization_id: 1}
     assert await shared.read(lambda tx: tx.count_claimed()) == {mine.job.organization_id: 2}
 
 
 async def test_a_lease_is_over_when_it_is_not_renewed(shared: PostgresJobStore) -> None:
     kept, lost = await joined(shared, "a", 0), await joined(shared, "b", 0)
-    assert await shared.write(lambda tx: tx.nodes.renew(kept, lease_seconds=600))
+    assert await shared.renew_lease(kept, lease_seconds=600)
     assert await shared.write(lambda tx: tx.nodes.lapsed()) == [Node(lost, "b", "the b")]
     await shared.write(lambda tx: tx.nodes.remove(lost))
-    assert not await shared.write(lambda tx: tx.nodes.renew(lost, lease_seconds=600))
+    assert not await shared.renew_lease(lost, lease_seconds=600)
     assert not await shared.write(lambda tx: tx.nodes.holds(lost))
     assert await shared.write(lambda tx: tx.nodes.holds(kept))
+
+
+async def test_who_looks_for_lost_nodes_can_be_renewed_meanwhile_though_it_has_lapsed_itself(
+    shared: PostgresJobStore,
+) -> None:
+    own, lost = await joined(shared, "a", 0), await joined(shared, "b", 0)
+    loop = asyncio.get_running_loop()
+    renewed: list[bool] = []
+
+    def look(tx: JobWriter) -> list[Node]:
+        found = tx.nodes.lapsed(besides=own)
+        renewal = asyncio.run_coroutine_threadsafe(shared.renew_lease(own, lease_seconds=600), loop)
+        renewed.append(renewal.result(30))
+        return found
+
+    assert await shared.write(look) == [Node(lost, "b", "the b")]
+    assert renewed == [True]
 
 
 async def test_two_that_look_at_once_are_not_told_of_the_same_lost_node(

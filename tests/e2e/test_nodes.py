@@ -98,12 +98,7 @@ def test_a_halted_node_runs_nothing_past_its_lease_and_comes_back_without_harm(
 ) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    # As by default: what the halted node has locked may hold the other up for 15 seconds, its renewals, too.
-    lease = 30
-    with (
-        door(tmp_path, address) as gateway,
-        nodes(tmp_path, address, "one", "two", lease_seconds=lease) as working,
-    ):
+    with door(tmp_path, address) as gateway, nodes(tmp_path, address, "one", "two") as working:
         long = [
             gateway.start_job(*noting(notes, seconds=600), retryPolicy=RETRIED, priority=9)["id"]
             for _ in range(2)

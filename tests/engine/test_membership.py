@@ -1,6 +1,7 @@
 """Nodes that share a database: who holds what, and what becomes of it when a node is lost."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.errors import ServiceUnavailable
-from gateway.domain.executor import AttemptKey, Exited
+from gateway.domain.executor import AttemptKey, Exited, Launch
 from gateway.domain.words import JobStatus
 from gateway.executors.scripted import ScriptedExecutor
 from gateway.stores.postgres import PostgresJobStore
@@ -28,6 +29,12 @@ class Local(ScriptedExecutor):
         self.reachable_from_anywhere = False
         self.leases: list[float] = []
         self.abandoned = 0
+        self.ready = asyncio.Event()
+        self.ready.set()
+
+    async def start(self, launch: Launch) -> str:
+        await self.ready.wait()
+        return await super().start(launch)
 
     def lease(self, seconds: float) -> None:
         self.leases.append(seconds)
@@ -69,12 +76,13 @@ async def joint(postgres: PgStand, tmp_path: Path) -> AsyncIterator[Two]:
 async def lapse(house: TestHouse) -> None:
     """The lease of the node is over, which it does not know."""
     number = house.house.node.number
-    assert await house.house.store.write(lambda tx: tx.nodes.renew(number, lease_seconds=-1))
+    assert await house.house.store.renew_lease(number, lease_seconds=-1)
 
 
 async def belongs(house: TestHouse) -> None:
     """Its turn to look after the nodes."""
     await house.engine.membership.tick()
+    await house.engine.heir.tick()
 
 
 async def test_a_job_that_only_the_lost_node_reached_died_with_it(local: Two) -> None:
@@ -154,6 +162,50 @@ async def test_a_node_that_has_lost_its_lease_lets_go_and_comes_back_under_a_new
     one.engine.dispatcher.look()
     await one.tick()
     assert (await one.job(waiting.id)).job_status is S.RUNNING
+
+
+async def test_a_node_takes_over_nothing_from_itself(local: Two) -> None:
+    one, _ = local
+    job = await one.start()
+    await one.tick()
+    number = one.house.node.number
+    await lapse(one)
+    await one.engine.heir.tick()
+    assert (await one.job(job.id)).job_status is S.RUNNING
+    # It has not been lost to anybody, so it can renew.
+    await belongs(one)
+    assert one.house.node.number == number
+
+
+async def test_a_lease_is_renewed_while_all_that_is_to_be_written_waits(local: Two) -> None:
+    one, two = local
+    gate = threading.Event()
+    # As long as somebody has locked what they need.
+    writes = [one.house.store.write(lambda _tx: gate.wait(30)) for _ in range(4)]
+    try:
+        await lapse(one)
+        await one.engine.membership.tick()
+        assert not any(write.done() for write in writes)
+        await two.engine.heir.tick()
+        assert await two.house.store.read(lambda tx: tx.nodes.lapsed()) == []
+        assert one.house.node.number
+    finally:
+        gate.set()
+        await asyncio.gather(*writes)
+
+
+async def test_what_is_being_started_when_the_lease_is_lost_is_not_started_afterwards(local: Two) -> None:
+    one, _ = local
+    assert isinstance(one.executor, Local)
+    one.executor.ready.clear()
+    await one.start()
+    await one.tick()
+    one.clock.advance(0.75 * 30)
+    await one.engine.membership.tick()
+    assert one.executor.abandoned == 1
+    one.executor.ready.set()
+    assert one.engine.dispatcher.known == set()
+    assert one.executor.started == []
 
 
 async def test_a_node_that_comes_back_follows_what_it_held_though_nothing_can_be_read_then(

@@ -5,8 +5,10 @@
 SELECT number, identity, name FROM nodes ORDER BY number;
 
 -- name: lapsed_nodes
--- Nodes whose lease is over.
-SELECT number, identity, name FROM nodes WHERE lease_until < clock_timestamp() ORDER BY number;
+-- Nodes whose lease is over, but one.
+SELECT number, identity, name FROM nodes
+WHERE lease_until < clock_timestamp() AND number <> :besides
+ORDER BY number;
 
 -- name: own_node
 -- The node of a data folder.
