@@ -15,7 +15,7 @@ from gateway.domain.job import Job
 from gateway.domain.queries import JobQuery, words
 from gateway.domain.record import Position, Stored
 from gateway.stores.postgres_connection import Connection
-from gateway.stores.sql_instants import to_number
+from gateway.stores.sql_lists import ALWAYS, Check, Checks, bounds_of, once
 
 FEW = 1000
 """Up to here entries are counted to find the filter that drives."""
@@ -28,7 +28,6 @@ MAX_WORDS = 5_000
 PROBED = 1_000
 """In so many jobs from where a page begins it is looked for a word before its entries are read."""
 
-_EVER = 2**62
 _JOIN = "JOIN jobs AS j ON j.id = k.job_id"
 _WITH_ORGANIZATION = frozenset({"tag", "label", "word", "words"})
 """Sources that know the organization and the place of a job without the job itself."""
@@ -67,23 +66,13 @@ class _Drive:
         return {"organizations": [pair[0] for pair in self.pairs], "values": [pair[1] for pair in self.pairs]}
 
 
-@dataclass(frozen=True)
-class _Check:
-    """A condition that each job is checked for, unless its filter drives."""
-
-    filter: str
-    sql: str
-    values: dict[str, Any]
-    by_place: bool = False
-    """Whether it looks at the job's place alone, which other tables know, too."""
-
-
 class PostgresJobLists:
     """Reads lists of jobs through one connection."""
 
     def __init__(self, connection: Connection, queries: Mapping[str, str]) -> None:
         self._db = connection
         self._sql = queries
+        self._checks = Checks(queries, array=list)
 
     def page(
         self,
@@ -104,7 +93,7 @@ class PostgresJobLists:
 
     def count(self, query: JobQuery, *, organization_id: str | None) -> int:
         """How many jobs match."""
-        values = _bounds(query, None)
+        values = bounds_of(query, None)
         drive, checks = self._plan(query, organization_id, values)
         sql = self._sql["count"].format(
             distinct=_distinct(drive), source=self._source(drive, checks), **drive.place
@@ -121,7 +110,7 @@ class PostgresJobLists:
         bounded: bool = False,
     ) -> tuple[str, dict[str, Any]]:
         """The SQL of a page and the values of its parameters; `bounded` = with :enough_bytes."""
-        values = {"limit": limit, **_bounds(query, after)}
+        values = {"limit": limit, **bounds_of(query, after)}
         drive, checks = self._plan(query, organization_id, values)
         direction = "DESC" if query.descending else "ASC"
         sql = self._sql["page"].format(
@@ -137,15 +126,15 @@ class PostgresJobLists:
 
     def _plan(
         self, query: JobQuery, organization_id: str | None, values: dict[str, Any]
-    ) -> tuple[_Drive, list[_Check]]:
+    ) -> tuple[_Drive, list[Check]]:
         """The filter that drives and the checks that are left; fills in the values of both."""
         drives = list(self._drives(query, organization_id, values))
         drive = drives[0]
         if len(drives) > 1:
             drive = min(drives, key=lambda drive: self._size(drive, values))
-        checks = [check for check in self._checks(query) if check.filter != drive.filter]
+        checks = [check for check in self._checks.of(query) if check.filter != drive.filter]
         if organization_id is not None and not drive.by_organization:
-            checks.append(self._check("organization", organization_id))
+            checks.append(self._checks.one("organization", organization_id))
         for check in checks:
             values.update(check.values)
         values.update(drive.parameters)
@@ -180,17 +169,17 @@ class PostgresJobLists:
             )
         for name, given in (("type", query.job_type), ("status", query.job_status)):
             if given and organization_id is None:
-                pairs = tuple(("", value) for value in _once(given))
+                pairs = tuple(("", value) for value in once(given))
                 yield _Drive(name, f"{name}_anywhere", pairs, by_organization=False)
             elif given:
-                yield _Drive(name, name, _product(among, _once(given)))
+                yield _Drive(name, name, _product(among, once(given)))
 
     def _by_organization(
         self, query: JobQuery, among: tuple[str, ...], bounds: Mapping[str, Any]
     ) -> Iterator[_Drive]:
         if query.storage_id:
             yield _Drive("storage", "storage", _product(among, (query.storage_id,)))
-        labels, tags = _once(query.label), _once(query.tag)
+        labels, tags = once(query.label), once(query.tag)
         for label in labels:
             yield _Drive("labels" if len(labels) == 1 else "", "label", _product(among, (label,)))
         if query.all_tags:
@@ -213,7 +202,7 @@ class PostgresJobLists:
         covers = "words" if len(beginnings) == 1 else ""
         for beginning in beginnings if len(among) <= MAX_STRETCHES else ():
             stretch = _Drive(covers, "words", _product(among, (beginning,)), overlapping=True)
-            if self._size(stretch, _ALWAYS, few=MAX_SORTED + 1) <= MAX_SORTED:
+            if self._size(stretch, ALWAYS, few=MAX_SORTED + 1) <= MAX_SORTED:
                 yield stretch
             elif not self._is_near(beginning, query, among, bounds):
                 found = self._words(beginning, among)
@@ -248,36 +237,12 @@ class PostgresJobLists:
         sql = self._sql["count_few"].format(source=self._source(drive, ()))
         return self._number(sql, {**bounds, **drive.parameters, "few": few})
 
-    def _source(self, drive: _Drive, checks: Sequence[_Check]) -> str:
+    def _source(self, drive: _Drive, checks: Sequence[Check]) -> str:
         """The source with its bounds and the checks; with the jobs themselves where a check needs them."""
         needed = not all(check.by_place for check in checks) or (checks and drive.source == "dependent")
         source = self._sql[f"source_{drive.source}"].format(job=_JOIN if needed else "")
         wanted = [check.sql.format(owner=drive.owner, **drive.place) for check in checks]
         return " AND ".join([source, self._sql["bounds"].format(**drive.place), *wanted])
-
-    def _checks(self, query: JobQuery) -> Iterator[_Check]:
-        single: dict[str, Any] = {
-            "user": query.user,
-            "storage": query.storage_id,
-            "schedule": query.scheduled_job_id,
-            "dependent": query.dependent_job_id,
-            "type": list(_once(query.job_type)),
-            "status": list(_once(query.job_status)),
-        }
-        for name, value in single.items():
-            if value:
-                yield self._check(name, value)
-        if tags := _once(query.tag):
-            sql = self._sql["where_all_tags" if query.all_tags else "where_any_tag"]
-            yield _Check("tags", sql, {"tags": list(tags)}, by_place=True)
-        if labels := _once(query.label):
-            yield _Check("labels", self._sql["where_labels"], {"labels": list(labels)}, by_place=True)
-        for index, word in enumerate(words(query.text) if query.text else ()):
-            name = f"word_{index}"
-            yield _Check("words", self._sql["where_word"].replace("{value}", name), {name: word})
-
-    def _check(self, name: str, value: Any) -> _Check:
-        return _Check(name, self._sql[f"where_{name}"], {name: value})
 
     def _organizations(self) -> tuple[str, ...]:
         found = self._db.execute(self._sql["organizations"], {"limit": MAX_STRETCHES + 1})
@@ -288,19 +253,6 @@ class PostgresJobLists:
         return number
 
 
-def _bounds(query: JobQuery, after: Position | None) -> dict[str, Any]:
-    """The stretch of the order that is read; both ends lie outside."""
-    low = (-_EVER if query.created_after is None else to_number(query.created_after), "")
-    high = (_EVER if query.created_before is None else to_number(query.created_before), "")
-    if after is not None:
-        position = (to_number(after.created_at), after.id)
-        low, high = (low, min(high, position)) if query.descending else (max(low, position), high)
-    return {"low_at": low[0], "low_id": low[1], "high_at": high[0], "high_id": high[1]}
-
-
-_ALWAYS = {"low_at": -_EVER, "low_id": "", "high_at": _EVER, "high_id": ""}
-
-
 def _distinct(drive: _Drive) -> str:
     return "DISTINCT" if drive.overlapping else ""
 
@@ -308,8 +260,3 @@ def _distinct(drive: _Drive) -> str:
 def _product(organizations: Iterable[str], values: Iterable[str]) -> tuple[tuple[str, str], ...]:
     values = tuple(values)
     return tuple((organization, value) for organization in organizations for value in values)
-
-
-def _once(items: Iterable[str]) -> tuple[str, ...]:
-    """The items as plain text, each once."""
-    return tuple(dict.fromkeys(str(item) for item in items))

@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from gateway.domain.queries import JobQuery, words
+from gateway.stores.sql_lists import once
 
 MAX_RANGES = 100
 """The most ranges that one query merges; as many values as a filter may have."""
@@ -193,8 +194,3 @@ class Drives:
     def _organizations(self) -> tuple[str, ...]:
         values: dict[str, Any] = {"limit": MAX_RANGES + 1}
         return tuple(row[0] for row in self._db.execute(self._sql["organizations"], values))
-
-
-def once(items: Iterable[str]) -> tuple[str, ...]:
-    """The items as plain text, each once."""
-    return tuple(dict.fromkeys(str(item) for item in items))

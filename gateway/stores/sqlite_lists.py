@@ -8,38 +8,25 @@ by row.
 import json
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from math import inf
 from typing import Any
 
 from gateway.domain.job import Job
-from gateway.domain.queries import JobQuery, words
+from gateway.domain.queries import JobQuery
 from gateway.domain.record import Position, Stored
-from gateway.stores.sql_instants import to_number
-from gateway.stores.sqlite_drives import Drive, Drives, once
+from gateway.stores.sql_lists import Check, Checks, bounds_of
+from gateway.stores.sqlite_drives import Drive, Drives
 
 FEW = 1000
 """Up to here entries are counted to find the filter that drives."""
 
 _MOST_AT_A_TIME = 16
-_EVER = 2**62
 _MOST_TEXTS = 200
 # Stored(…) in two thirds of the time: it would unpack the row and pack it again.
 _as_stored: Callable[[tuple[Any, ...]], Stored[Job]] = partial(tuple.__new__, Stored)
-
-
-@dataclass(frozen=True)
-class _Check:
-    """A condition that each job is checked for, unless its filter drives."""
-
-    filter: str
-    sql: str
-    values: dict[str, Any]
-    by_place: bool = False
-    """Whether it looks at the job's place alone, which other tables know, too."""
 
 
 class SqliteJobLists:
@@ -48,6 +35,7 @@ class SqliteJobLists:
     def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         self._db = connection
         self._sql = queries
+        self._checks = Checks(queries, array=json.dumps)
         self._drives = Drives(connection, queries)
         self._texts: dict[tuple[Any, ...], str] = {}
 
@@ -80,7 +68,7 @@ class SqliteJobLists:
 
     def count(self, query: JobQuery, *, organization_id: str | None) -> int:
         """How many jobs match."""
-        values = _bounds(query, None)
+        values = bounds_of(query, None)
         drive, checks = self._plan(query, organization_id, values)
         ranges = self._ranges(drive, checks, joined=False)
         if drive.overlapping:
@@ -91,7 +79,7 @@ class SqliteJobLists:
         self, query: JobQuery, *, organization_id: str | None, after: Position | None, limit: int
     ) -> tuple[str, dict[str, Any]]:
         """The SQL of a page and the values of its parameters."""
-        values = {"limit": limit, **_bounds(query, after)}
+        values = {"limit": limit, **bounds_of(query, after)}
         drive, checks = self._plan(query, organization_id, values)
         # All that the text depends on; values are parameters, of which only the number counts.
         conditions = tuple([check.sql for check in checks])
@@ -104,7 +92,7 @@ class SqliteJobLists:
             text = self._texts[form] = self._text(drive, checks, descending=query.descending)
         return text, values
 
-    def _text(self, drive: Drive, checks: Sequence[_Check], *, descending: bool) -> str:
+    def _text(self, drive: Drive, checks: Sequence[Check], *, descending: bool) -> str:
         direction = "DESC" if descending else "ASC"
         shown = "j.id, j.organization_id, j.version, CAST(j.document AS BLOB)"
         ranges = self._ranges(drive, checks, joined=True)
@@ -124,15 +112,15 @@ class SqliteJobLists:
 
     def _plan(
         self, query: JobQuery, organization_id: str | None, values: dict[str, Any]
-    ) -> tuple[Drive, list[_Check]]:
+    ) -> tuple[Drive, list[Check]]:
         """The filter that drives and the checks that are left; fills in the values of both."""
         drives = self._drives.of(query, organization_id, values)
         drive = drives[0]
         if len(drives) > 1:
             drive = min(drives, key=lambda drive: self._size(drive, values))
-        checks = [check for check in self._checks(query) if check.filter != drive.filter]
+        checks = [check for check in self._checks.of(query) if check.filter != drive.filter]
         if organization_id is not None and not drive.organizations:
-            checks.append(self._check("organization", organization_id))
+            checks.append(self._checks.one("organization", organization_id))
         for check in checks:
             values.update(check.values)
         values.update(drive.parameters)
@@ -148,37 +136,13 @@ class SqliteJobLists:
                 break
         return size
 
-    def _ranges(self, drive: Drive, checks: Sequence[_Check], *, joined: bool) -> list[str]:
+    def _ranges(self, drive: Drive, checks: Sequence[Check], *, joined: bool) -> list[str]:
         """The ranges with the checks; `joined` = with the jobs, also if no check needs them."""
         needed = drive.owner == "j" or not all(check.by_place for check in checks)
         ranges = drive.ranges(self._sql, joined=joined or (bool(checks) and needed))
         at, job_id = drive.place
         wanted = [check.sql.format(owner=drive.owner, at=at, id=job_id) for check in checks]
         return [" AND ".join([range_, *wanted]) for range_ in ranges]
-
-    def _checks(self, query: JobQuery) -> Iterator[_Check]:
-        single = {
-            "user": query.user,
-            "storage": query.storage_id,
-            "schedule": query.scheduled_job_id,
-            "dependent": query.dependent_job_id,
-            "type": _array(query.job_type),
-            "status": _array(query.job_status),
-        }
-        for name, value in single.items():
-            if value:
-                yield self._check(name, value)
-        if tags := _array(query.tag):
-            sql = self._sql["where_all_tags" if query.all_tags else "where_any_tag"]
-            yield _Check("tags", sql, {"tags": tags}, by_place=True)
-        if labels := _array(query.label):
-            yield _Check("labels", self._sql["where_labels"], {"labels": labels}, by_place=True)
-        for index, word in enumerate(words(query.text) if query.text else ()):
-            name = f"word_{index}"
-            yield _Check("words", self._sql["where_word"].replace("{value}", name), {name: word})
-
-    def _check(self, name: str, value: str) -> _Check:
-        return _Check(name, self._sql[f"where_{name}"], {name: value})
 
     def _number(self, sql: str, values: Mapping[str, Any]) -> int:
         number: int = self._db.execute(sql, values).fetchone()[0]
@@ -191,17 +155,3 @@ def _places(drive: Drive, ranges: Sequence[str]) -> str:
     distinct = "DISTINCT " if drive.overlapping and len(ranges) == 1 else ""
     selects = [f"SELECT {distinct}{at} AS at, {job_id} AS id\n{range_}" for range_ in ranges]
     return ("\nUNION\n" if drive.overlapping else "\nUNION ALL\n").join(selects)
-
-
-def _bounds(query: JobQuery, after: Position | None) -> dict[str, Any]:
-    """The stretch of the order that is read; both ends lie outside."""
-    low = (-_EVER if query.created_after is None else to_number(query.created_after), "")
-    high = (_EVER if query.created_before is None else to_number(query.created_before), "")
-    if after is not None:
-        position = (to_number(after.created_at), after.id)
-        low, high = (low, min(high, position)) if query.descending else (max(low, position), high)
-    return {"low_at": low[0], "low_id": low[1], "high_at": high[0], "high_id": high[1]}
-
-
-def _array(items: Sequence[str]) -> str | None:
-    return json.dumps(once(items)) if items else None
