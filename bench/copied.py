@@ -16,9 +16,8 @@ import psycopg
 from bench.database import make_folder, make_key, running, version
 from bench.filled import CACHE, filled
 from gateway.stores import sqlite_to_postgres
-from gateway.stores.postgres import SQL_FOLDER
 from gateway.stores.postgres_connection import SCHEMA, Connector
-from gateway.stores.postgres_schema import migrate
+from gateway.stores.postgres_schema import SQL_FOLDER, migrate
 from gateway.stores.sql_files import migrations
 from gateway.stores.sqlite import FILE_NAME
 

@@ -49,8 +49,8 @@ class Database:
     def value(self, name: str, sql: str) -> Any:
         """What a statement finds in a database: the first column of the first row, if it finds rows."""
         with psycopg.connect(self.address(name), autocommit=True) as connection:
-            cursor = connection.execute(sql)  # type: ignore[call-overload]
-            return cursor.fetchone()[0] if cursor.description else None
+            row = cursor.fetchone() if (cursor := connection.execute(sql.encode())).description else None
+            return row[0] if row else None
 
 
 @contextmanager

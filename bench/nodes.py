@@ -16,7 +16,7 @@ _RIVALS = "SELECT count(*) FROM procrastinate_workers"
 @contextmanager
 def door(stand: Stand, address: str) -> Iterator[Server]:
     """A gateway that only answers."""
-    with stand.new_gateway(GATEWAY_WORK="false", **_shared(stand, address)) as server:
+    with stand.new_gateway(None, GATEWAY_WORK="false", **_shared(stand, address)) as server:
         yield server
 
 

@@ -49,8 +49,8 @@ class _Side:
         with psycopg.connect(self.database.address(self.name), autocommit=True) as connection:
 
             def counted(sql: str) -> int:
-                found: int = connection.execute(sql).fetchone()[0]  # type: ignore[call-overload,index]
-                return found
+                (found,) = connection.execute(sql.encode()).fetchone() or (0,)
+                return int(found)
 
             before, used = counted(self.ended_well), self._processor_seconds()
             began = time.perf_counter()

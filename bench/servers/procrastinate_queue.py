@@ -6,7 +6,7 @@ gateway does, and has connections enough for all that run at a time.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvloop
@@ -26,7 +26,7 @@ async def run(command: list[str]) -> None:
 def queue(address: str, connections: int) -> App:
     """The queue in a database, not yet open."""
     app = App(connector=PsycopgConnector(conninfo=address, min_size=connections, max_size=connections))
-    app.task(run, name=_TASK)
+    app.task(name=_TASK)(run)
     return app
 
 
@@ -46,12 +46,12 @@ def open_queue(address: str, *, connections: int) -> Iterator[Callable[[list[str
     """What puts a command into the queue so many times, over as many connections side by side."""
     app = queue(address, connections)
 
-    async def defer(command: list[str], count: int) -> None:
+    async def defer(command: Sequence[str], count: int) -> None:
         numbers = iter(range(count))
 
         async def one_after_another() -> None:
             for _ in numbers:
-                await app.configure_task(_TASK).defer_async(command=command)
+                await app.configure_task(_TASK).defer_async(command=[*command])
 
         await asyncio.gather(*(one_after_another() for _ in range(connections)))
 
