@@ -95,7 +95,8 @@ class Engine:
         """End the loops and let go of the executor; jobs go on."""
         await self.hold()
         for loop in self._loops:
-            await loop.stop()
+            # What cannot be killed, because its engine is away, holds nobody up: the warden goes on with it.
+            await loop.stop(at_once=loop is self._belonging)
         await self.dispatcher.close()
         with suppress(JobsError):
             await self.membership.leave()

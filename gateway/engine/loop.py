@@ -33,12 +33,14 @@ class Loop:
         """Begin, with a tick at once."""
         self._task = asyncio.create_task(self._run(), name=f"loop {self._name}")
 
-    async def stop(self) -> None:
-        """End, after the tick that is under way."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End, after the tick that is under way; `at_once`: or break that off."""
         if self._task is not None:
             task, self._task = self._task, None
             self._woken.set()
-            await task
+            if at_once:
+                task.cancel()
+            await asyncio.wait([task])
 
     async def _run(self) -> None:
         pause: float | None = 0.0

@@ -201,9 +201,7 @@ class DockerExecutor:
             followed.forget()
         self._followed.clear()
         if self._engine.is_local:
-            await asyncio.to_thread(
-                end_all, partial(docker_warden.find_all, self._engine.socket_path, self._label)
-            )
+            await end_all(partial(docker_warden.find_all, self._engine.socket_path, self._label))
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's containers and files; containers as soon as the engine answers."""

@@ -167,7 +167,8 @@ class ProcessExecutor:
         """Kill all attempts and forget them; their folders stay."""
         started = self._following.waiters()
         self._following.forget()
-        await asyncio.to_thread(self._end_all, started)
+        await end_all(partial(process_warden.find_all, self._folder, started))
+        await asyncio.to_thread(_reap, started)
 
     async def remove(self, job_id: str) -> None:
         """Delete the job's folder."""
@@ -178,8 +179,8 @@ class ProcessExecutor:
         """Ids of the jobs that have a folder."""
         return await asyncio.to_thread(self._folders.ids)
 
-    def _end_all(self, started: list[Waiter]) -> None:
-        end_all(partial(process_warden.find_all, self._folder, started))
-        for waiter in started:
-            with suppress(ChildProcessError):
-                os.waitpid(waiter.pid, os.WNOHANG)
+
+def _reap(waiters: list[Waiter]) -> None:
+    for waiter in waiters:
+        with suppress(ChildProcessError):
+            os.waitpid(waiter.pid, os.WNOHANG)

@@ -10,6 +10,7 @@ and it ends when the gateway that started it is gone and the lease is over. A ga
 meanwhile finds it at work and renews the lease for it, too.
 """
 
+import asyncio
 import fcntl
 import os
 import select
@@ -93,11 +94,11 @@ def watch(folder: Path, look: Callable[[], Kill | None]) -> None:
         time.sleep(KILL_AGAIN_SECONDS)
 
 
-def end_all(look: Callable[[], Kill | None]) -> None:
+async def end_all(look: Callable[[], Kill | None]) -> None:
     """Kill all, and return when nothing is left."""
-    while (kill := look()) is not None:
-        kill()
-        time.sleep(KILL_AGAIN_SECONDS)
+    while (kill := await asyncio.to_thread(look)) is not None:
+        await asyncio.to_thread(kill)
+        await asyncio.sleep(KILL_AGAIN_SECONDS)
 
 
 def look_again() -> None:

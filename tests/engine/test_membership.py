@@ -29,8 +29,9 @@ class Local(ScriptedExecutor):
         self.reachable_from_anywhere = False
         self.leases: list[float] = []
         self.abandoned = 0
-        self.ready = asyncio.Event()
+        self.ready, self.gone = asyncio.Event(), asyncio.Event()
         self.ready.set()
+        self.gone.set()
 
     async def start(self, launch: Launch) -> str:
         await self.ready.wait()
@@ -41,6 +42,7 @@ class Local(ScriptedExecutor):
 
     async def abandon(self) -> None:
         self.abandoned += 1
+        await self.gone.wait()
 
 
 @pytest.fixture
@@ -206,6 +208,22 @@ async def test_what_is_being_started_when_the_lease_is_lost_is_not_started_after
     one.executor.ready.set()
     assert one.engine.dispatcher.known == set()
     assert one.executor.started == []
+
+
+async def test_a_gateway_can_be_stopped_while_it_cannot_kill_what_it_held(
+    local: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = local
+    executor = one.executor
+    assert isinstance(executor, Local)
+    executor.gone.clear()
+    # The lease is over as soon as it has begun.
+    monkeypatch.setattr(executor, "lease", lambda _seconds: one.clock.advance(0.75 * 30))
+    engine = one.restarted().engine
+    await engine.start()
+    await until(lambda: executor.abandoned)
+    async with asyncio.timeout(30):
+        await engine.stop()
 
 
 async def test_a_node_that_comes_back_follows_what_it_held_though_nothing_can_be_read_then(
