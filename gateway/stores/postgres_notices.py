@@ -6,6 +6,7 @@ has changed and not how: whoever wants to know more looks.
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -23,6 +24,8 @@ CHANGES = 80
 """So many changes fit into one notice, of which the server takes 8000 bytes."""
 AGAIN_SECONDS = 0.2
 """How long after a lost connection, or a failure to make one, the next is tried."""
+
+_log = logging.getLogger(__name__)
 
 
 def payloads(node: str, changes: Iterable[Change | ScheduleChange]) -> Iterator[str]:
@@ -105,7 +108,11 @@ class Notices:
         try:
             pgconn.consume_input()
             while (notice := pgconn.notifies()) is not None:
-                self._pass_on(notice.extra)
+                try:
+                    self._pass_on(notice.extra)
+                except (ValueError, KeyError, TypeError):
+                    _log.warning("a notice on the channel %s cannot be read", CHANNEL)
+                    self._missed()
         except psycopg.Error:
             self._stop()
             self._task = asyncio.create_task(self._listen_again(), name="store notices")

@@ -251,6 +251,25 @@ async def test_more_changes_than_a_notice_holds_are_all_heard(store: JobStore, d
     assert ids == [record.job.id for record in records]
 
 
+@pytest.mark.parametrize(
+    "unread", ["none of ours", "[1]", '["node",[["id",1,"UNHEARD_OF"]]]', "null", '["node",7]', "[]"]
+)
+async def test_a_notice_that_cannot_be_read_is_taken_for_a_gap_and_those_behind_it_are_heard(
+    store: JobStore, database: str, unread: str
+) -> None:
+    gaps: asyncio.Queue[None] = asyncio.Queue()
+    heard: asyncio.Queue[Change] = asyncio.Queue()
+    store.listen_to_gaps(lambda: gaps.put_nowait(None))
+    store.listen(heard.put_nowait)
+    read = '["node",[["id",1,"RUNNING"]]]'
+    with psycopg.connect(database) as connection:
+        # Of one transaction, so that they come together.
+        for payload in (unread, read):
+            connection.execute("SELECT pg_notify(%s, %s)", (postgres_notices.CHANNEL, payload))
+    await asyncio.wait_for(gaps.get(), 30)
+    assert await asyncio.wait_for(heard.get(), 30) == Change("id", 1, JobStatus.RUNNING, elsewhere=True)
+
+
 async def test_after_a_gap_in_the_listening_it_is_told_and_changes_are_heard_again(
     store: JobStore, postgres: PgStand, database: str
 ) -> None:
