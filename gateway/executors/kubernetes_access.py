@@ -126,9 +126,12 @@ class ExecPlugin:
             async with asyncio.timeout(PLUGIN_SECONDS):
                 printed, complaint = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise ValueError(f"exec plugin {self._command}: took longer than {PLUGIN_SECONDS:g} s") from None
+        finally:
+            # Also when nobody waits for the token any more.
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode != 0:
             said = complaint.decode("utf-8", "replace").strip()[-500:]
             raise ValueError(f"exec plugin {self._command}: exit code {process.returncode}: {said}")

@@ -1,7 +1,9 @@
 """Where the API server is, and who asks: kubeconfig files and service accounts."""
 
+import asyncio
 import base64
 import datetime
+import os
 import ssl
 import stat
 import sys
@@ -137,6 +139,24 @@ async def test_a_plugin_that_fails_is_told_with_what_it_said(tmp_path, script, t
     monkeypatch.setattr(kubernetes_access, "PLUGIN_SECONDS", 0.5 if "sleep" in script else 30)
     with pytest.raises(ValueError, match=told):
         await header(tmp_path, **plugin(tmp_path, script))
+
+
+async def test_a_plugin_whose_token_nobody_waits_for_any_more_is_ended(tmp_path):
+    os.mkfifo(tmp_path / "alive")
+    script = """
+import pathlib, time
+with open(pathlib.Path(__file__).with_name("alive"), "w") as alive:
+    print("begun", file=alive, flush=True)
+    time.sleep(60)
+"""
+    asking = asyncio.ensure_future(header(tmp_path, **plugin(tmp_path, script)))
+    with await asyncio.to_thread(open, tmp_path / "alive") as alive:
+        assert await asyncio.to_thread(alive.readline) == "begun\n"
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        # The end of the file is the plugin's end.
+        assert await asyncio.wait_for(asyncio.to_thread(alive.read), 30) == ""
 
 
 async def test_a_plugin_that_is_not_there_is_told(tmp_path):
