@@ -452,11 +452,12 @@ async def test_deleting_takes_results_out_of_one_storage_or_of_all(door: Client,
 
 
 async def audit(house: TestHouse) -> list[Any]:
-    store: Any = house.house.store
-    rows = store._connection.execute(
-        "SELECT actor, action, subject, organization_id, detail FROM audit ORDER BY number"
-    )
-    return list(rows.fetchall())
+    columns = "actor, action, subject, organization_id, detail"
+    return await house.house.store.read(lambda tx: rows(tx, f"SELECT {columns} FROM audit ORDER BY number"))
+
+
+def rows(tx: Any, sql: str) -> list[Any]:
+    return list(tx._db.execute(sql, {}).fetchall())
 
 
 async def test_a_deleted_job_takes_its_results_with_it(door: Client, house: TestHouse) -> None:
