@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 600
 # Compiled modules are kept, whatever the caller's environment says: tests start the gateway hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup serve demo test lint test-all fuzz contract bench image-constraints clean
+.PHONY: help setup serve demo test test-postgres lint test-all fuzz contract bench image-constraints clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(VENV)/.demo$(STORE) ## start the main job over SOAP, watch it over REST 
 
 test: $(VENV)/.test $(NODE)/node_modules/.made lint ## lint, then all tests with their branch coverage (PYTEST_ARGS="-k keys")
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
+
+test-postgres: $(VENV)/.test ## the tests of the engine and of both doors, over PostgreSQL instead of SQLite
+	GATEWAY_TEST_STORE=postgres $(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS) tests/engine tests/wire
 
 lint: $(VENV)/.test ## style, types and the floors of the house
 	$(BIN)/ruff check .
