@@ -9,11 +9,11 @@ from typing import Any
 from gateway.domain import states
 from gateway.domain.access import changeable, commit, sees
 from gateway.domain.call import Call, Cause
-from gateway.domain.ending import end_job, holds
+from gateway.domain.dependencies import read_dependencies
+from gateway.domain.ending import end_job
 from gateway.domain.errors import (
     Conflict,
     Forbidden,
-    InvalidDependency,
     JobNotFinal,
     JobNotFound,
     LockHeld,
@@ -152,8 +152,8 @@ def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobR
             retry_after_seconds=5,
         )
     job_id = new_job_id(now)
-    broken = _read_dependencies(tx, start, order.organization_id)
-    if broken.doomed is None:
+    named = read_dependencies(tx, start, order.organization_id)
+    if named.doomed is None:
         _check_locks(tx, start, order)
     kept = masked(start)
     record = JobRecord(job=_new_job(job_id, kept, order, now), wake_at=start.not_before)
@@ -164,23 +164,23 @@ def create_job(house: House, tx: JobWriter, order: Order, now: datetime) -> JobR
     }
     tx.insert_job(record, request=kept, secrets=sealed)
     record = note(tx, record, JobEventKind.STATUS, cause=order.cause, at=now, to_status=JobStatus.PERSISTED)
-    for other, condition, open_ in broken.dependencies:
+    for other, condition, open_ in named.all:
         tx.depend(job_id, other, condition, open=open_)
     if start.result_storage_id and JobStartFeature.SKIP_RESULTS_INITIALIZATION not in start.features_on:
         tx.open_storage(order.organization_id, start.result_storage_id, now)
-    if broken.doomed is not None:
+    if named.doomed is not None:
         return end_job(
             tx,
             record,
             JobStatus.CANCELED,
             cause=order.cause,
             now=now,
-            message=broken.doomed,
+            message=named.doomed,
             retention_days=house.policy.retention_days,
         )
-    named = {other for other, _, _ in broken.dependencies}
+    already = {other for other, _, _ in named.all}
     for other in order.runs_before:
-        if other not in named:
+        if other not in already:
             tx.depend(job_id, other, DependencyCondition.ENDED, open=True)
     for lock in start.locks:
         tx.take_place(job_id, order.organization_id, lock.name)
@@ -194,7 +194,7 @@ def check_start(house: House, tx: JobReader, start: JobStart, organization_id: s
     TooManyRequests.
     """
     _check(house, _with_defaults(house, start))
-    _read_dependencies(tx, start, organization_id)
+    read_dependencies(tx, start, organization_id)
 
 
 def _with_defaults(house: House, start: JobStart) -> JobStart:
@@ -252,42 +252,6 @@ def _refused(start: JobStart, support: Mapping[str, FeatureSupport]) -> Iterator
 
 _MEMBERS = {str(field.alias): name for name, field in JobStart.model_fields.items()}
 _LIMITS = {str(field.alias): name for name, field in ResourceRequest.model_fields.items()}
-
-
-@dataclass(frozen=True)
-class _Dependencies:
-    dependencies: list[tuple[str, DependencyCondition, bool]]
-    """Id, condition, and whether the outcome is open."""
-    doomed: str | None
-    """Why the job can never run, if so."""
-
-
-def _read_dependencies(tx: JobReader, start: JobStart, organization_id: str) -> _Dependencies:
-    found: dict[str, tuple[str, DependencyCondition, bool]] = {}
-    problems = []
-    doomed = None
-    for index, dependency in enumerate(start.job_dependencies):
-        path = ("job", "jobDependencies", index, "jobId")
-        try:
-            other_id = job_key(dependency.job_id)
-        except JobNotFound:
-            other_id = ""
-        other = tx.job(other_id) if other_id else None
-        if other is None or other.job.organization_id != organization_id:
-            problems.append(Problem(path, f"there is no job '{dependency.job_id}' to depend on"))
-            continue
-        if other_id in found:
-            problems.append(Problem(path, f"job {other_id} is named twice"))
-            continue
-        status = other.job.job_status
-        if status in FINAL and not holds(dependency.needs, status):
-            doomed = doomed or f"depends on job {other_id}, which ended {status}"
-        found[other_id] = (other_id, dependency.needs, status not in FINAL)
-    if problems:
-        raise InvalidDependency("; ".join(problem.detail for problem in problems), problems=problems)
-    # A job that will never run decides nothing later.
-    closed = [(other_id, needs, open_ and doomed is None) for other_id, needs, open_ in found.values()]
-    return _Dependencies(closed, doomed)
 
 
 def _check_locks(tx: JobWriter, start: JobStart, order: Order) -> None:

@@ -35,7 +35,8 @@ from gateway.domain.executor import (
 )
 from gateway.domain.words import FeatureSupport, OutputChannel
 from gateway.executors import docker_warden
-from gateway.executors.docker_container import INSTANCE, JOB, Rules, key_of, name_of
+from gateway.executors.docker_clearing import Clearing
+from gateway.executors.docker_container import INSTANCE, Rules, key_of, name_of
 from gateway.executors.docker_ending import copy_log, find_end
 from gateway.executors.docker_engine import DockerEngine, EngineRefused, EngineTooOld, EngineUnreachable
 from gateway.executors.docker_followed import Followed, read_end
@@ -86,16 +87,12 @@ class DockerExecutor:
         self._images = images
         self._kept = KeptFolder(folder, output_limit_bytes)
         self._instance = instance or ""
-        self._keep_seconds = (
-            keep_seconds if keep_seconds is not None else 0.0 if engine.is_local else KEEP_SECONDS
-        )
         self.reachable_from_anywhere = not engine.is_local
         self.support: Mapping[str, FeatureSupport] = SUPPORT
         self._followed: dict[AttemptKey, Followed] = {}
-        self._removed: set[str] = set()
-        """Jobs that were removed while the engine did not answer."""
-        self._leaving: set[str] = set()
-        """Containers that are deleted soon."""
+        if keep_seconds is None:
+            keep_seconds = 0.0 if engine.is_local else KEEP_SECONDS
+        self._clearing = Clearing(engine, keep_seconds=keep_seconds, spawn=self._spawn)
         self._tasks: set[asyncio.Task[None]] = set()
         self._warden: Warden | None = None
 
@@ -208,12 +205,7 @@ class DockerExecutor:
         for key in [key for key in self._followed if key.job_id == job_id]:
             self._followed.pop(key).forget()
         await asyncio.to_thread(self._kept.remove, job_id)
-        try:
-            for container in await self._engine.list(self._label, f"{JOB}={job_id}"):
-                await self._discard(container)
-        except (EngineUnreachable, EngineRefused) as error:
-            log.warning("containers of job %s are deleted later: %s", job_id, error)
-            self._removed.add(job_id)
+        await self._clearing.remove(job_id, self._label)
 
     async def kept(self) -> list[str]:
         """Ids of the jobs that have files or containers."""
@@ -310,32 +302,12 @@ class DockerExecutor:
         if end is None:
             return
         if read_end(self._kept, followed.key) is not None:
-            self._delete_later(followed.name)
+            self._clearing.delete_later(followed.name)
         followed.end = end
         if followed.observed:
             self._ended(followed.key)
         else:
             self._followed.pop(followed.key, None)
-
-    async def _discard(self, container: Mapping[str, Any]) -> None:
-        """Delete a container of a list; podman would wait for the end of one that is being stopped."""
-        if container["State"] == "stopping":
-            await self._engine.kill(container["Id"])
-        await self._engine.delete(container["Id"])
-
-    def _delete_later(self, name: str) -> None:
-        if name not in self._leaving:
-            self._leaving.add(name)
-            self._spawn(self._delete(name))
-
-    async def _delete(self, name: str) -> None:
-        await asyncio.sleep(self._keep_seconds)
-        try:
-            await self._engine.delete(name)
-        except (EngineUnreachable, EngineRefused) as error:
-            # It is found again when all containers are listed.
-            log.debug("container %s is deleted later: %s", name, error)
-        self._leaving.discard(name)
 
     def _happened(self, event: Mapping[str, Any]) -> None:
         """An event: some tell that a container is over."""
@@ -345,14 +317,14 @@ class DockerExecutor:
 
     async def _listed(self, containers: list[dict[str, Any]]) -> None:
         """All containers: copy the logs of those that run, finish those that ended."""
-        there = set()
+        there, due = set(), self._clearing.due
         for container in containers:
             key = key_of(container["Labels"])
             if key is None:
                 continue
             there.add(key)
-            if key.job_id in self._removed:
-                await self._discard(container)
+            if key.job_id in due:
+                await self._clearing.discard(container)
             elif container["State"] == "created":
                 # Its start is under way, or comes again.
                 continue
@@ -361,8 +333,8 @@ class DockerExecutor:
             elif read_end(self._kept, key) is None:
                 self._finish(self._known(key), witnessed=False)
             else:
-                self._delete_later(name_of(key))
-        self._removed.clear()
+                self._clearing.delete_later(name_of(key))
+        self._clearing.done(due)
         for key in self._followed.keys() - there:
             self._finish(self._followed[key], witnessed=False)
 
