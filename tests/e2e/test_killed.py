@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.executors.process_session import Waiter, members, processes, send
 from tests.e2e.gateway_process import GatewayProcess, wait_until
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ def _holding(folder: Path, name: str = "job") -> tuple[list[str], Path, Path]:
     """A command that notes its start and ends with 7 when a file is there; the note, and that file."""
     began, go = folder / f"{name}.began", folder / f"{name}.go"
     script = (
-        f"echo begun >> '{began}'; echo first; until [ -e '{go}' ]; do sleep 0.02; done; echo last; exit 7"
+        f"echo first; echo begun >> '{began}'; until [ -e '{go}' ]; do sleep 0.02; done; echo last; exit 7"
     )
     return ["sh", "-c", script], began, go
 
@@ -129,11 +130,9 @@ def test_a_cancel_goes_on_after_a_kill(gateway: GatewayProcess, tmp_path: Path) 
     gateway.start()
     assert gateway.job(job["id"])["jobStatus"] == "RUNNING"
     (pid_file,) = (tmp_path / "data").rglob("pid")
-    session = int(pid_file.read_text().split()[1])
-    for process in Path("/proc").glob("[0-9]*/stat"):
-        fields = process.read_text().rpartition(")")[2].split()
-        if int(fields[3]) == session and int(process.parent.name) != session:
-            os.kill(int(process.parent.name), signal.SIGKILL)
+    waiter = Waiter.parse(pid_file.read_text().splitlines()[0])
+    assert waiter is not None
+    send(signal.SIGKILL, [process.pid for process in members(waiter, processes())])
     ended = gateway.final(job["id"])
     assert (ended["jobStatus"], ended["message"]) == ("CANCELED", "canceled by anonymous")
 
