@@ -125,8 +125,11 @@ class EngineStand:
         return found
 
     def runs(self, name: str) -> bool:
-        """Whether a container has not ended."""
-        return self.inspect(name)["State"]["Status"] in RUNNING
+        """Whether a container is there and has not ended."""
+        reply = self.http.get(f"{API}/containers/{name}/json")
+        if reply.status_code == httpx.codes.NOT_FOUND:
+            return False
+        return reply.raise_for_status().json()["State"]["Status"] in RUNNING
 
     def names(self) -> set[str]:
         """Names of all containers."""

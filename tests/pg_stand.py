@@ -33,8 +33,10 @@ _OPTIONS = {
     "max_connections": "200",
     "shared_buffers": "32MB",
     "autovacuum": "off",
-    "deadlock_timeout": "200ms",
 }
+"""What is not said is as everywhere. So is deadlock_timeout: who shares a commit gives way to who runs alone,
+because it waits for a lock for less time than that; were it less, either could be the one that is undone.
+"""
 
 
 class PgStand:

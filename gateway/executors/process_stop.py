@@ -103,7 +103,7 @@ class Stop:
                 # If the command is not there yet, this keeps the waiter from starting it.
                 self._ask_waiter()
                 found = self._rest.processes()
-                if self._can_be_asked(found):
+                if not self._has_lost() and self._can_be_asked(found):
                     self._rest.ask(found)
                     self._asked = True
                     if self._kill_at is not None:
@@ -140,6 +140,13 @@ class Stop:
     def _has_begun(self) -> bool:
         """Whether the waiter can be sent SIGTERM, or is gone."""
         return self._folder.record() is not None or not self._waiter.is_alive()
+
+    def _has_lost(self) -> bool:
+        """Whether another waiter runs the attempt. Both have one cgroup, so what that one runs is found here,
+        too; it is asked by the stop that takes over from this one.
+        """
+        record = self._folder.record()
+        return record is not None and record.waiter not in (None, self._waiter)
 
     def _ask_waiter(self) -> None:
         if self._waiter.is_alive() and (process := read_process(self._waiter.pid)):

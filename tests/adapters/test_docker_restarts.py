@@ -113,12 +113,15 @@ async def test_those_that_are_being_stopped_run_on_for_the_next_gateway_and_can_
 
 
 async def test_255_is_an_exit_code_only_if_somebody_was_there(docker: EngineStand, tmp_path: Path) -> None:
-    async with gateway(docker, tmp_path) as opened:
+    (tmp_path / "sign").mkdir()
+    async with gateway(docker, tmp_path / "jobs", rules={"volumes": {"sign": f"{tmp_path}/sign"}}) as opened:
         assert await opened.run(script("exit 255")) == opened.exited(255)
-        alone = script("sleep 0.2; exit 255")
+        sign = Mount(name="sign", source="sign", path="/sign")
+        alone = script("until [ -e /sign/end ]; do sleep 0.02; done; exit 255", mounts=(sign,))
         await opened.executor.start(alone)
+    (tmp_path / "sign" / "end").touch()
     await until(lambda: not docker.runs(name_of(alone.key)), "it ends")
-    async with gateway(docker, tmp_path) as opened:
+    async with gateway(docker, tmp_path / "jobs") as opened:
         for _ in range(2):
             seen = await opened.end_of(alone.key)
             assert isinstance(seen, Vanished)

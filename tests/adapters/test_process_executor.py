@@ -93,6 +93,18 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
+def waiters_of(attempt: Path) -> list[int]:
+    """The waiters of an attempt, also those that do not work in its folder yet."""
+    found = []
+    for process_ in processes():
+        if process_.pid == process_.session and not process_.dead:
+            with suppress(OSError):
+                words = Path(f"/proc/{process_.pid}/cmdline").read_bytes().split(b"\0")
+                if bytes(attempt) in words:
+                    found.append(process_.pid)
+    return found
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that every user can pass through; when the test is over no process may be left in it."""
@@ -209,6 +221,11 @@ def name_of(pid: int) -> str:
 def lives(pid: int) -> bool:
     process_ = read_process(pid)
     return process_ is not None and not process_.dead
+
+
+def sleeps(pid: int) -> bool:
+    process_ = read_process(pid)
+    return process_ is not None and process_.state == "S"
 
 
 def number_in(path: Path) -> int:
@@ -352,6 +369,8 @@ async def test_a_command_has_three_descriptors_no_ignored_signals_and_a_session(
             handle = await opened.executor.start(launched)
             await until(lambda: [name_of(pid) for pid in members_of(handle)] == ["sleep"], "the command")
             (pid,) = members_of(handle)
+            # Before that its loader has libraries open.
+            await until(lambda: sleeps(pid), "the sleep of the command")
 
             descriptors = {
                 int(name): os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")
@@ -591,7 +610,7 @@ async def main(folder, job_id, moment, shell, *commands):
     await executor.open(lambda key: None)
     die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     if moment == "spawned":
-        executor._follow = die
+        executor._following.follow = die
     key = AttemptKey(job_id, 1)
     handle = await executor.start(Launch(key=key, commands=commands, image="", environment={}))
     await executor.observe(key, handle)
@@ -647,9 +666,7 @@ async def test_of_two_waiters_one_runs_and_is_followed(folder: Path, winner: str
         (folder / "first").touch()
         (folder / "second").touch()
         # The loser leaves, which is no end of the attempt.
-        await until(
-            lambda: len(processes_in(opened.attempt(launched.key))) == 3, "one waiter, its shell, its sleep"
-        )
+        await until(lambda: len(waiters_of(opened.attempt(launched.key))) == 1, "the end of the loser")
         assert await opened.executor.observe(launched.key, handle) == Running()
         assert opened.ended[launched.key] == 0
         (folder / "go").touch()
@@ -671,6 +688,28 @@ async def test_a_stop_reaches_the_waiter_that_wins_later(folder: Path) -> None:
         (folder / "second").touch()
 
         assert await opened.end_of(launched.key, handle) == TERMINATED
+
+
+@needs_cgroup
+async def test_what_the_winner_runs_is_asked_once_though_the_loser_was_followed(folder: Path) -> None:
+    launched = script(
+        f"trap 'echo asked' TERM; echo ready; while [ ! -e {folder}/go ]; do sleep 0.01; done; exit 4"
+    )
+    await kill_a_gateway(folder, launched, moment="spawned", shell=gate(folder, "first"))
+    async with gateway(folder, shell=gate(folder, "second")) as opened:
+        handle = await opened.executor.start(launched)
+        (folder / "first").touch()
+        await opened.says(launched.key, "ready")
+        attempt = AttemptFolder(opened.attempt(launched.key))
+        record = attempt.record()
+        assert record is not None
+        assert record.waiter not in (None, Waiter.parse(handle))
+        await opened.executor.stop(launched.key, handle, grace_seconds=3600)
+        await until(lambda: attempt.kill_at(record.waiter) is not None, "the stop of the winner")
+        (folder / "go").touch()
+
+        assert await opened.end_of(launched.key, handle) == Exited(exit_code=4, out_of_memory=False)
+        assert await opened.text(launched.key) == "ready\nasked\n"
 
 
 async def test_a_waiter_that_died_while_it_began_is_refused_and_vanished(
@@ -863,9 +902,10 @@ async def test_without_descriptors_a_start_is_refused_and_leaves_no_process(fold
         # What is read once for all.
         await opened.run(script(":"))
         with no_descriptor_left(), pytest.raises(StartRefused, match="Too many open files") as refused:
-            await opened.executor.start(script("sleep 60"))
+            await opened.executor.start(script("sleep 600"))
         assert refused.value.passing
-        assert processes_in(folder) == []
+        # The waiter was waited for; what it may have started has been killed with it, and goes by itself.
+        await until(lambda: not processes_in(folder), "the death of all")
 
 
 @pytest.mark.parametrize("grace_seconds", [0, 3600])
@@ -998,7 +1038,7 @@ async def test_what_a_command_leaves_in_its_session_is_killed_at_its_end(folder:
         assert not lives(number_in(folder / "group"))
 
 
-ESCAPE = "setsid sh -c 'echo $$ > {folder}/escaped; trap : TERM; while :; do sleep 0.02; done' & "
+ESCAPE = "setsid sh -c 'trap : TERM; echo $$ > {folder}/escaped; while :; do sleep 0.02; done' & "
 
 
 @needs_cgroup
