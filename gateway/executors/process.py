@@ -8,6 +8,7 @@ The image is not pulled, `commands` is run as it is. An attempt has the folder `
     exit     how it ended
     waiter   what the waiter itself had to say
     stop     when the grace of a stop is over
+    over     nothing of it runs any more; the number of its session may come back
 
 Each is run by a waiter, see `waiter.sh`, which outlives the gateway. While the gateway runs it follows the
 waiters by pidfds; after a restart it finds them by `pid`. What is written there goes before any handle: of

@@ -1,6 +1,7 @@
 """An attempt's folder: the files that its waiter and the gateway write."""
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from gateway.domain.executor import Exited
 from gateway.executors.exit_status import exit_status
 from gateway.executors.process_session import Waiter
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+"""How many make a second."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,25 @@ class AttemptFolder:
             out_of_memory={"true": True, "false": False}.get(words[2]),
         )
 
+    def ended_at(self) -> float | None:
+        """When its end was written, in clock ticks since boot; None when none was."""
+        try:
+            written = os.stat(self.path / "exit", follow_symlinks=False).st_mtime
+        except OSError:
+            return None
+        return (written - time.time() + time.clock_gettime(time.CLOCK_BOOTTIME)) * CLOCK_TICKS
+
+    def is_over(self) -> bool:
+        """Whether nothing runs of the attempt any more, and never will: its waiter's number may be that of
+        another's session by now.
+        """
+        return os.path.lexists(self.path / "over")
+
+    def note_over(self) -> None:
+        """The waiter is gone, and its session and cgroup were seen empty."""
+        if self.record() is not None:
+            self._write("over", b"")
+
     def kill_at(self, waiter: Waiter) -> float | None:
         """When the grace of a stop is over, in seconds of the monotonic clock; None without one."""
         handle, _, kill_at = (self._read("stop") or "").rpartition(" ")
@@ -68,18 +91,22 @@ class AttemptFolder:
 
         If it cannot be written, that gateway takes the end of the command for the end of it all.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
-        with suppress(OSError):
-            descriptor = os.open(self.path / "stop", flags, 0o600)
-            try:
-                os.write(descriptor, f"{waiter.handle} {kill_at:.3f}\n".encode())
-            finally:
-                os.close(descriptor)
+        self._write("stop", f"{waiter.handle} {kill_at:.3f}\n".encode())
 
     def forget_stop(self) -> None:
         """The stop is over."""
         with suppress(OSError):
             (self.path / "stop").unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """If it cannot be written, it is not there for the next gateway."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with suppress(OSError):
+            descriptor = os.open(self.path / name, flags, 0o600)
+            try:
+                os.write(descriptor, content)
+            finally:
+                os.close(descriptor)
 
     def _read(self, name: str) -> str | None:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from gateway.domain.executor import AttemptKey, Exited, Vanished
 from gateway.domain.words import OutputChannel
+from gateway.executors import process_cgroup
 from gateway.executors.job_folders import JobFolders
 from gateway.executors.output_file import OutputFile, can_punch
 from gateway.executors.process_folder import AttemptFolder
 from gateway.executors.process_followed import Followed
-from gateway.executors.process_session import Waiter, boot_id
+from gateway.executors.process_session import Waiter, boot_id, members, processes
 from gateway.executors.process_stop import Stop
 from gateway.executors.process_sweeper import Sweeper
 
@@ -154,7 +155,7 @@ class Following:
         end = exited or self._vanished(waiter)
         for output in self._outputs(key) if before is None else before.outputs:
             output.trim()
-        if waiter is not None:
+        if waiter is not None and (before is not None or _may_have_left(folder, waiter)):
             # Followed until now, it would be known if somebody had begun to stop it.
             stopped = before is None or before.stop.under_way
             if stopped and (rest := self._taken_up(key, waiter, cgroup, before)).stop.under_way:
@@ -163,7 +164,9 @@ class Following:
                 self._keep(key, rest)
                 rest.stop.await_rest(partial(self._rest_gone, key, end))
                 return rest
-            self._sweeper.add(waiter, cgroup)
+            self._sweeper.add(waiter, cgroup, folder)
+        elif cgroup is not None:
+            process_cgroup.remove(cgroup)
         if exited is None:
             self._sweeper.sweep()
         return end
@@ -244,7 +247,7 @@ class Following:
     def _rest_gone(self, key: AttemptKey, end: Exited | Vanished) -> None:
         """The last process of a stopped attempt has ended."""
         followed = self._let_go(key)
-        self._sweeper.add(followed.waiter, followed.cgroup)
+        self._sweeper.add(followed.waiter, followed.cgroup, self.attempt(key))
         self._over[key] = end
         if followed.observed:
             self._ended(key)
@@ -256,6 +259,20 @@ class Following:
             if followed.pidfd is None and followed.end is None and _has_gone(followed.waiter):
                 self._waiter_gone(key)
         self._tick_timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._followed else None
+
+
+def _may_have_left(folder: AttemptFolder, waiter: Waiter) -> bool:
+    """Whether something may run yet of an attempt that ended while nobody followed it. If all in a session of
+    that number is younger than the end, the number has come back: it is another's.
+    """
+    if folder.is_over():
+        return False
+    ended_at = folder.ended_at()
+    session = members(waiter, processes()) if ended_at is not None else []
+    if ended_at is None or not session or any(process.started <= ended_at for process in session):
+        return True
+    folder.note_over()
+    return False
 
 
 def _has_gone(waiter: Waiter) -> bool:

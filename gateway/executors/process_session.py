@@ -63,14 +63,16 @@ class Waiter(NamedTuple):
         # To kill(2), 0 and 1 are no ordinary pids.
         return waiter if waiter.pid > 1 else None
 
+    def is_(self, process: Process) -> bool:
+        """Whether a process is the waiter."""
+        return (process.pid, process.started) == (self.pid, self.started) and self.boot_id == boot_id()
+
     def is_alive(self) -> bool:
         """Whether that very process runs, and no other that has its pid by now. Raises OSError, see
         `read_process`.
         """
-        if self.boot_id != boot_id():
-            return False
         process = read_process(self.pid)
-        return process is not None and process.started == self.started and not process.dead
+        return process is not None and self.is_(process) and not process.dead
 
 
 def read_process(pid: int) -> Process | None:

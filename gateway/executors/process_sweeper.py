@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from gateway.executors import process_cgroup
+from gateway.executors.process_folder import AttemptFolder
 from gateway.executors.process_session import Waiter, members, processes, send
 
 log = logging.getLogger(__name__)
@@ -33,16 +34,16 @@ class Sweeper:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._left: dict[tuple[Waiter, Path | None], int] = {}
-        """Looks left for each waiter and cgroup."""
+        self._left: dict[tuple[Waiter, Path | None], tuple[AttemptFolder, int]] = {}
+        """The folder of each, and the looks that are left for it."""
         self._timer: asyncio.TimerHandle | None = None
         self._next_at = 0.0
 
-    def add(self, waiter: Waiter, cgroup: Path | None) -> None:
-        """The waiter is gone: clear up after it, soon."""
+    def add(self, waiter: Waiter, cgroup: Path | None, folder: AttemptFolder) -> None:
+        """The waiter is gone: clear up after it, soon. Then its attempt's folder is noted to be over."""
         if cgroup is not None and not process_cgroup.remove(cgroup):
             process_cgroup.kill(cgroup)
-        self._left[waiter, cgroup] = SWEEPS
+        self._left[waiter, cgroup] = folder, SWEEPS
         if self._timer is None:
             self._timer = self._loop.call_at(max(self._next_at, self._loop.time()), self.sweep)
 
@@ -61,19 +62,20 @@ class Sweeper:
             self._timer = self._loop.call_later(LONGEST_SECONDS, self.sweep)
             return
         took = self._loop.time() - began
-        for (waiter, cgroup), looks in list(self._left.items()):
+        for (waiter, cgroup), (folder, looks) in list(self._left.items()):
             rest = members(waiter, everyone)
             send(signal.SIGKILL, [process.pid for process in rest])
             removed = cgroup is None or process_cgroup.remove(cgroup)
             if cgroup is not None and not removed:
                 process_cgroup.kill(cgroup)
             if removed and not rest:
+                folder.note_over()
                 del self._left[waiter, cgroup]
             elif looks == 1:
                 log.warning("processes of an ended attempt withstand SIGKILL: session %d", waiter.pid)
                 del self._left[waiter, cgroup]
             else:
-                self._left[waiter, cgroup] = looks - 1
+                self._left[waiter, cgroup] = folder, looks - 1
         pause = min(max(SWEEP_SECONDS, PAUSE_PER_LOOK * took), LONGEST_SECONDS)
         self._next_at = self._loop.time() + pause
         if self._left:

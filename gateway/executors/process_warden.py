@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.executors import process_cgroup
 from gateway.executors.process_folder import AttemptFolder
-from gateway.executors.process_session import Process, Waiter, members, processes, read_process, send
+from gateway.executors.process_session import Process, Waiter, members, processes, send
 from gateway.executors.warden import Kill, look_again, watch
 
 
@@ -18,17 +18,22 @@ def find_all(folder: Path, started: Iterable[Waiter] = ()) -> Kill | None:
 
     `started`: waiters that may not have written yet who they are.
     """
+    attempts = [AttemptFolder(path.parent) for path in folder.glob("*/*/pid")]
+    begun = [(attempt, attempt.record()) for attempt in attempts if not attempt.is_over()]
     try:
+        # Behind the records: what they name is there, or has been.
         everyone = processes()
         found = [_of(waiter, None, everyone) for waiter in started]
-        for attempt in folder.glob("*/*/pid"):
-            record = AttemptFolder(attempt.parent).record()
-            if record is not None:
-                found.append(_of(record.waiter, record.cgroup, everyone))
+        for attempt, record in begun:
+            if record is None or record.waiter is None:
+                continue
+            found.append(running := _of(record.waiter, record.cgroup, everyone))
+            if running is None:
+                attempt.note_over()
     except OSError:
         return look_again
-    running = [attempt for attempt in found if attempt is not None]
-    return partial(_kill, running) if running else None
+    left = [attempt for attempt in found if attempt is not None]
+    return partial(_kill, left) if left else None
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,13 @@ class _Attempt:
     cgroup: Path | None
 
 
-def _of(waiter: Waiter | None, cgroup: Path | None, everyone: list[Process]) -> _Attempt | None:
-    pids = () if waiter is None else tuple(process.pid for process in _session(waiter, everyone))
+def _of(waiter: Waiter, cgroup: Path | None, everyone: list[Process]) -> _Attempt | None:
+    # The waiter first, so that it starts nothing more.
+    leader = [process for process in everyone if waiter.is_(process) and not process.dead]
+    pids = tuple(process.pid for process in (*leader, *members(waiter, everyone)))
     if cgroup is not None and not process_cgroup.pids(cgroup):
         cgroup = None
     return _Attempt(pids, cgroup) if pids or cgroup else None
-
-
-def _session(waiter: Waiter, everyone: list[Process]) -> list[Process]:
-    """The waiter first, so that it starts nothing more, then the others."""
-    leader = read_process(waiter.pid) if waiter.is_alive() else None
-    return ([leader] if leader is not None else []) + members(waiter, everyone)
 
 
 def _kill(found: list[_Attempt]) -> None:

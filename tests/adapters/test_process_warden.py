@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.executor import AttemptKey, Launch, Running, Vanished
+from gateway.domain.executor import AttemptKey, Exited, Launch, Running, Vanished
 from gateway.executors.process import ProcessExecutor
-from gateway.executors.process_session import Waiter, members, processes, read_process
+from gateway.executors.process_folder import AttemptFolder
+from gateway.executors.process_session import Waiter, boot_id, members, processes, read_process
 from gateway.executors.warden import watch
 
 LIMIT_SECONDS = 20
@@ -62,6 +63,11 @@ def waiter_of(handle: str) -> Waiter:
 def runs(handle: str) -> bool:
     waiter = waiter_of(handle)
     return waiter.is_alive() or bool(members(waiter, processes()))
+
+
+def lives(pid: int) -> bool:
+    process = read_process(pid)
+    return process is not None and not process.dead
 
 
 def is_watched(folder: Path) -> bool:
@@ -201,6 +207,69 @@ async def test_what_was_started_just_now_is_killed_though_it_has_not_written_dow
         assert read_process(waiter_of(handle).pid) is None
     finally:
         await executor.close()
+
+
+ORPHAN = "setsid sh -c 'sleep 600 & echo $$ $! >{file}' </dev/null >/dev/null 2>&1"
+"""A process in a session whose leader is gone."""
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[tuple[Waiter, int]]:
+    """Another's process, and a waiter that had the number of its session long before."""
+    file = tmp_path / "stranger"
+    subprocess.run(["sh", "-c", ORPHAN.format(file=file)], check=True)
+    leader, pid = map(int, file.read_text().split())
+    wait_until(lambda: read_process(leader) is None, "the end of the leader")
+    yield Waiter(boot_id(), leader, 1), pid
+    os.kill(pid, signal.SIGKILL)
+
+
+def ended(jobs: Path, waiter: Waiter, *, over: bool) -> None:
+    """The folder of an attempt that has ended."""
+    attempt = jobs / KEY.job_id / str(KEY.attempt)
+    attempt.mkdir(parents=True)
+    (attempt / "pid").write_text(f"{waiter.handle}\n\n")
+    if over:
+        (attempt / "over").touch()
+    else:
+        (attempt / "exit").write_text("0 exit false\n")
+        long_ago = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + 1
+        os.utime(attempt / "exit", (long_ago, long_ago))
+
+
+async def test_a_number_that_has_come_back_is_not_taken_for_what_was_over_before(tmp_path, stranger):
+    waiter, pid = stranger
+    ended(tmp_path / "jobs", waiter, over=True)
+    executor = ProcessExecutor(tmp_path / "jobs", default_path=os.environ["PATH"])
+    await executor.open(lambda _key: None)
+    await executor.abandon()
+    assert isinstance(await executor.observe(KEY, waiter.handle), Vanished)
+    await executor.close()
+    assert lives(pid)
+
+
+async def test_a_number_that_has_come_back_is_not_taken_for_what_ended_unseen(tmp_path, stranger):
+    waiter, pid = stranger
+    ended(tmp_path / "jobs", waiter, over=False)
+    executor = ProcessExecutor(tmp_path / "jobs", default_path=os.environ["PATH"])
+    await executor.open(lambda _key: None)
+    assert await executor.observe(KEY, waiter.handle) == Exited(exit_code=0, out_of_memory=False)
+    await executor.abandon()
+    await executor.close()
+    assert lives(pid)
+
+
+async def test_what_has_been_cleared_up_after_is_over(tmp_path):
+    ends = asyncio.Event()
+    executor = ProcessExecutor(tmp_path / "jobs", default_path=os.environ["PATH"])
+    await executor.open(lambda _key: ends.set())
+    try:
+        handle = await executor.start(Launch(key=KEY, commands=("true",), image="", environment={}))
+        while isinstance(await executor.observe(KEY, handle), Running):
+            await ends.wait()
+    finally:
+        await executor.close()
+    assert AttemptFolder(tmp_path / "jobs" / KEY.job_id / "1").is_over()
 
 
 def test_a_warden_spares_what_it_found_before_the_lease_was_renewed_and_looks_again(tmp_path, monkeypatch):
