@@ -419,14 +419,12 @@ async def test_files_are_closed_to_others(folder: Path) -> None:
     async with gateway(folder / "jobs") as opened:
         launched = script("true")
         await opened.run(launched)
-        attempt = folder / "jobs" / launched.key.job_id / "1"
+    attempt = folder / "jobs" / launched.key.job_id / "1"
 
-        modes = {
-            path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "jobs", *attempt.iterdir())
-        }
-        files = dict.fromkeys(("pid", "exit", "stdout", "stderr", "waiter"), 0o600)
-        assert modes == {"jobs": 0o700, "work": 0o700, **files}
-        assert stat.S_IMODE(attempt.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "jobs", *attempt.iterdir())}
+    files = dict.fromkeys(("pid", "exit", "over", "stdout", "stderr", "waiter"), 0o600)
+    assert modes == {"jobs": 0o700, "work": 0o700, **files}
+    assert stat.S_IMODE(attempt.stat().st_mode) == 0o700
 
 
 # What is refused
