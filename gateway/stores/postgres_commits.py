@@ -1,5 +1,8 @@
 """The threads that write. Units of work that wait are taken together and made durable by one commit.
 
+One thread writes group after group. When one of them takes long, a second thread helps: it writes what waits
+meanwhile.
+
 Units of a group run one after the other in one transaction. One that is refused before it has written
 anything has nothing to be undone. When one fails after that, when the database refuses something, or when the
 group is in the way of another transaction (a deadlock, a lock that is held too long), or the connection is
@@ -10,6 +13,7 @@ callers are told SERVICE_UNAVAILABLE. So units may run more than once before the
 
 import asyncio
 import concurrent.futures
+import math
 import queue
 import random
 import threading
@@ -35,8 +39,10 @@ from gateway.stores.postgres_transactions import Transactions
 from gateway.stores.postgres_writer import PostgresWriter
 from gateway.stores.units import FollowUp, Unit, carried, settle
 
-WRITERS = 2
-"""How many groups are written at a time: while one is made durable, the next is under way."""
+BESIDE_SECONDS = 0.05
+"""After so long another group is begun beside one that is not done yet: it waits for a lock, or for the disk.
+Until then units gather, for a group costs nearly the same whatever its size.
+"""
 MAX_GROUP = 256
 """The most units of work in one commit."""
 GROUP_SECONDS = 0.05
@@ -77,11 +83,17 @@ class GroupCommit:
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closing = False
         self.follow_up: FollowUp | None = None
-        self._under_way: dict[int, concurrent.futures.Future[None]] = {}
+        self._under_way: dict[str, concurrent.futures.Future[None]] = {}
         """The latest group of each thread; done when its outcome is told."""
+        self._began = math.inf
+        """When the group began that the first thread writes; never, if it writes none."""
+        self._looks = False
+        """Whether it is looked after."""
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """Calls for the second thread; False ends it."""
         self._threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"store-writer-{number}", daemon=True)
-            for number in range(WRITERS)
+            threading.Thread(target=run, name=name, daemon=True)
+            for run, name in ((self._run, "store-writer"), (self._help, "store-writer-beside"))
         ]
         for thread in self._threads:
             thread.start()
@@ -91,7 +103,7 @@ class GroupCommit:
         if self._closing:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         waiting: asyncio.Future[Any] = self._loop.create_future()
-        self._units.put(Unit(work, waiting))
+        self._put(Unit(work, waiting))
         return waiting
 
     async def settled(self) -> None:
@@ -107,19 +119,52 @@ class GroupCommit:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    def _run(self, number: int) -> None:
+    def _put(self, unit: Unit) -> None:
+        """On the event loop: have a unit run."""
+        self._units.put(unit)
+        if not self._looks:
+            self._looks = True
+            self._loop.call_later(BESIDE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """On the event loop, as long as units wait: see whether the first thread gets on."""
+        self._looks = not self._units.empty()
+        if self._looks:
+            if time.monotonic() - self._began >= BESIDE_SECONDS:
+                self._calls.put(True)
+            self._loop.call_later(BESIDE_SECONDS, self._look)
+
+    def _run(self) -> None:
         transactions = Transactions(self._connector, self._queries, wait_ms=GROUP_WAIT_MS)
         while (unit := self._units.get()) is not None:
-            done: concurrent.futures.Future[None] = concurrent.futures.Future()
-            self._under_way[number] = done
+            self._began = time.monotonic()
             self._write(transactions, unit)
-            done.set_result(None)
-        # The other threads end, too.
-        self._units.put(None)
+            self._began = math.inf
+        self._calls.put(False)
         transactions.close()
+
+    def _help(self) -> None:
+        transactions = Transactions(self._connector, self._queries, wait_ms=GROUP_WAIT_MS)
+        while self._calls.get():
+            while (unit := self._next()) is not None:
+                self._write(transactions, unit)
+        transactions.close()
+
+    def _next(self) -> Unit | None:
+        """A unit that waits; None when none does."""
+        try:
+            unit = self._units.get_nowait()
+        except queue.Empty:
+            return None
+        if unit is None:
+            # The end is for the first thread.
+            self._units.put(None)
+        return unit
 
     def _write(self, transactions: Transactions, first: Unit) -> None:
         group = [first]
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._under_way[threading.current_thread().name] = done
         try:
             self._write_group(transactions, group)
         except (UndoneError, LostError) as error:
@@ -127,6 +172,7 @@ class GroupCommit:
                 self._write_alone(transactions, unit, error.__cause__)
         except Exception as error:
             self._refuse(group, error)
+        done.set_result(None)
 
     def _write_group(self, transactions: Transactions, group: list[Unit]) -> None:
         """Run a group, which grows by those that wait, in one transaction, and answer. Raises UndoneError or
@@ -195,14 +241,7 @@ class GroupCommit:
     def _following(self, group: list[Unit], until: float) -> Iterator[Unit]:
         """The units of a group, which grows by those that wait."""
         yield group[0]
-        while len(group) < MAX_GROUP and time.monotonic() < until:
-            try:
-                unit = self._units.get_nowait()
-            except queue.Empty:
-                return
-            if unit is None:
-                self._units.put(None)
-                return
+        while len(group) < MAX_GROUP and time.monotonic() < until and (unit := self._next()) is not None:
             group.append(unit)
             yield unit
 
@@ -226,10 +265,12 @@ class GroupCommit:
         settle(group, last, self.follow_up, self._tell)
 
     def _look_again(self) -> None:
-        """On the event loop: have the follow-up run for jobs that were passed over."""
+        """On the event loop: soon have the follow-up run for jobs that were passed over."""
+        self._loop.call_later(LOOK_AGAIN_SECONDS, self._call_for_follow_up)
+
+    def _call_for_follow_up(self) -> None:
         if not self._closing:
-            unit = Unit(lambda _tx: None, calls_for_follow_up=True)
-            self._loop.call_later(LOOK_AGAIN_SECONDS, self._units.put, unit)
+            self._put(Unit(lambda _tx: None, calls_for_follow_up=True))
 
 
 def _perform(writer: PostgresWriter, unit: Unit) -> None:

@@ -22,7 +22,7 @@ from tests.storing import events_of, inserted, inserts, job_of
 
 
 class Groups(PostgresJobStore):
-    """A store with one thread that writes, which can be made to wait."""
+    """A store whose first thread can be made to wait; its second one does not help so soon."""
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -44,7 +44,7 @@ class Groups(PostgresJobStore):
 
 @pytest.fixture
 async def groups(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Groups]:
-    monkeypatch.setattr(postgres_commits, "WRITERS", 1)
+    monkeypatch.setattr(postgres_commits, "BESIDE_SECONDS", 60.0)
     monkeypatch.setattr(postgres_commits, "GROUP_SECONDS", 60.0)
     made = Groups(database)
     await made.open()
@@ -206,6 +206,17 @@ async def test_of_a_unit_that_asks_nothing_the_server_is_told_nothing(
     monkeypatch.setattr(Connection, "run", lambda _self, sql: run.append(sql))
     assert await groups.write(lambda _tx: "nothing") == "nothing"
     assert run == []
+
+
+async def test_what_waits_behind_a_group_that_takes_long_is_written_beside_it(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_commits, "BESIDE_SECONDS", 0.01)
+    records = a_record(), a_record()
+    async with groups.one():
+        for record in records:
+            await groups.write(inserts(record))
+    assert [await job_of(groups, record.job.id) for record in records] == list(records)
 
 
 async def test_who_waits_for_what_is_being_written_waits_for_each_thread(database: str) -> None:
