@@ -233,8 +233,11 @@ class JobStore(Protocol):
         asks for one thing: then nothing need be done to keep what it reads of one moment.
         """
 
-    def write(self, work: Callable[[JobWriter], T]) -> Awaitable[T]:
-        """Run a unit of work that writes: durable when this returns, undone whole when it raises."""
+    def write(self, work: Callable[[JobWriter], T], *, about: str | None = None) -> Awaitable[T]:
+        """Run a unit of work that writes: durable when this returns, undone whole when it raises.
+
+        `about`: id of the job that it looks at; those of units that are stored together may be read together.
+        """
 
     def renew_lease(self, number: int, *, lease_seconds: float) -> Awaitable[bool]:
         """Hold a node's lease for so long from now on; False when the node is one no more. It waits for no

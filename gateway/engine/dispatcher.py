@@ -181,16 +181,16 @@ class Dispatcher:
                 return attempts.submitted(house, tx, key, handle)
             return attempts.run(house, tx, key, handle, house.clock.now())
 
-        held = await self._stored(work)
+        held = await self._stored(key, work)
         if held is not None:
             self._follow(held)
         elif not house.executor.reachable_from_anywhere:
             await house.executor.stop(key, handle, grace_seconds=0)
 
-    async def _stored(self, work: Callable[[JobWriter], T]) -> T:
+    async def _stored(self, key: AttemptKey, work: Callable[[JobWriter], T]) -> T:
         while True:
             try:
-                return await self._house.store.write(work)
+                return await self._house.store.write(work, about=key.job_id)
             except JobsError as error:
                 _log.warning("what was started could not be stored: %s", error.reason)
             await asyncio.sleep(_AGAIN_SECONDS)
@@ -209,4 +209,4 @@ class Dispatcher:
                 ended = Ended(outcome_of_refusal(record, refused), started=False)
                 attempts.finish(house, tx, key, ended, house.clock.now())
 
-        await self._stored(work)
+        await self._stored(key, work)

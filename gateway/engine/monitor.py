@@ -194,7 +194,7 @@ class Monitor:
                     ended = Ended(outcome_of_end(record, seen), started=True)
                 attempts.finish(house, tx, key, ended, house.clock.now())
 
-        await house.store.write(work)
+        await house.store.write(work, about=key.job_id)
 
     def _drop(self, watch: _Watch) -> None:
         if self._watches.get(watch.key.job_id) is watch:

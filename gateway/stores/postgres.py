@@ -112,15 +112,16 @@ class PostgresJobStore:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         return await (self._long_reads if long else self._reads).read(work, single=single)
 
-    def write(self, work: Callable[[JobWriter], T]) -> "asyncio.Future[T]":
+    def write(self, work: Callable[[JobWriter], T], *, about: str | None = None) -> "asyncio.Future[T]":
         """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises.
+        `about`: id of the job that it looks at.
 
         It may be run more than once until it is stored once, so it changes nothing but through its writer. A
         caller that is canceled while it waits changes nothing: the unit is written or not, but never half.
         """
         if self._commits is None:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
-        return self._commits.submit(work)
+        return self._commits.submit(work, about)
 
     async def renew_lease(self, number: int, *, lease_seconds: float) -> bool:
         """Hold a node's lease for so long from now on; False when the node is one no more. It has a

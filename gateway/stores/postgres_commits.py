@@ -18,8 +18,9 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from gateway.domain.errors import ServiceUnavailable
@@ -45,6 +46,8 @@ Until then units gather, for a group costs nearly the same whatever its size.
 """
 MAX_GROUP = 256
 """The most units of work in one commit."""
+TOGETHER = 16
+"""So many units of a group are taken at a time: the jobs that they are about are read by one statement."""
 GROUP_SECONDS = 0.05
 """After so long a group takes no further unit: others wait for what it has locked."""
 GROUP_WAIT_MS = 250
@@ -98,12 +101,14 @@ class GroupCommit:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Callable[[JobWriter], Any]) -> "asyncio.Future[Any]":
-        """Have a unit of work run; the future is done when it is durable. Canceling it undoes nothing."""
+    def submit(self, work: Callable[[JobWriter], Any], about: str | None = None) -> "asyncio.Future[Any]":
+        """Have a unit of work run, see JobStore.write; the future is done when it is durable. Canceling it
+        undoes nothing.
+        """
         if self._closing:
             raise ServiceUnavailable("the store is closed", retry_after_seconds=5)
         waiting: asyncio.Future[Any] = self._loop.create_future()
-        self._put(Unit(work, waiting))
+        self._put(Unit(work, waiting, about))
         return waiting
 
     async def settled(self) -> None:
@@ -180,8 +185,10 @@ class GroupCommit:
         """
         writer = transactions.begin()
         try:
-            for unit in self._following(group, time.monotonic() + GROUP_SECONDS):
-                _perform(writer, unit)
+            for some in self._gathered(group, time.monotonic() + GROUP_SECONDS):
+                _look_at_jobs(writer, some)
+                for unit in some:
+                    _perform(writer, unit)
             last = None
             if self.follow_up is not None and self.follow_up.is_called_for(group):
                 last = Unit(self.follow_up.work)
@@ -238,12 +245,16 @@ class GroupCommit:
     def _commit(self, transactions: Transactions, group: list[Unit]) -> None:
         transactions.commit(payloads(self._node, [change for unit in group for change in unit.changes]))
 
-    def _following(self, group: list[Unit], until: float) -> Iterator[Unit]:
-        """The units of a group, which grows by those that wait."""
-        yield group[0]
-        while len(group) < MAX_GROUP and time.monotonic() < until and (unit := self._next()) is not None:
-            group.append(unit)
-            yield unit
+    def _gathered(self, group: list[Unit], until: float) -> Iterator[list[Unit]]:
+        """The units of a group, which grows by those that wait, some at a time."""
+        waiting = iter(self._next, None)
+        some = [*group, *islice(waiting, TOGETHER - 1)]
+        group.clear()
+        while some:
+            group += some
+            yield some
+            late = len(group) >= MAX_GROUP or time.monotonic() >= until
+            some = [] if late else list(islice(waiting, TOGETHER))
 
     def _refuse(self, group: list[Unit], problem: BaseException | None) -> None:
         """What was to be written could not be, for no fault of the units."""
@@ -271,6 +282,12 @@ class GroupCommit:
     def _call_for_follow_up(self) -> None:
         if not self._closing:
             self._put(Unit(lambda _tx: None, calls_for_follow_up=True))
+
+
+def _look_at_jobs(writer: PostgresWriter, units: Iterable[Unit]) -> None:
+    """Read and lock the jobs that some units are about. What goes wrong is for the units to find."""
+    with suppress(Exception):
+        writer.look_at({unit.about for unit in units if unit.about is not None})
 
 
 def _perform(writer: PostgresWriter, unit: Unit) -> None:

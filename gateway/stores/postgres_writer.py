@@ -30,7 +30,7 @@ So a job that one unit of a transaction has read or changed is known to the next
 Locks that two take in different orders end as deadlocks; then the unit is run again (postgres_commits.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -38,7 +38,8 @@ from typing import Any
 from gateway.domain.job import Job, JobEvent
 from gateway.domain.model import dump
 from gateway.domain.record import JobRecord, KeyRecord, Stored
-from gateway.stores.postgres_columns import columns
+from gateway.domain.words import DependencyCondition
+from gateway.stores.postgres_columns import Texts, columns
 from gateway.stores.postgres_connection import Connection
 from gateway.stores.postgres_entries import PostgresEntries
 from gateway.stores.postgres_lists import PostgresJobLists
@@ -48,7 +49,9 @@ from gateway.stores.sql_writer import SqlWriter
 
 LOCKS = {
     # No row's key ever changes, so those who only point at it need not wait.
-    **dict.fromkeys(("job", "claimed", "open_runs", "schedule", "key", "storage"), "FOR NO KEY UPDATE"),
+    **dict.fromkeys(
+        ("job", "jobs", "claimed", "open_runs", "schedule", "key", "storage"), "FOR NO KEY UPDATE"
+    ),
     **dict.fromkeys(("due", "queue_of_organization", "expired"), "FOR NO KEY UPDATE SKIP LOCKED"),
     "lapsed_nodes": "FOR UPDATE SKIP LOCKED",
     "next_removed_run": "FOR UPDATE SKIP LOCKED",
@@ -81,6 +84,7 @@ class PostgresWriter(Claims, SqlWriter):
         """A transaction begins, in which nothing is known yet."""
         super().begin()
         self.recent.clear()
+        self._tied: dict[str, bool] = {}
         self.connection.writes = 0
         self.passed_over = False
         """Whether others hold jobs of the queue that would have been found."""
@@ -132,6 +136,13 @@ class PostgresWriter(Claims, SqlWriter):
             # It was all of other units.
             self._writes_before = self.connection.writes
 
+    def look_at(self, job_ids: Set[str]) -> None:
+        """Read the jobs that units of work to come are about, and lock their rows: all by one statement."""
+        known = self._held.keys() | self._stored.keys() | self.recent.ids
+        if len(unknown := sorted(job_ids - known)) > 1:
+            for row in self._run("jobs", {"ids": Texts(unknown)}):
+                self.recent.add(record_of(row))
+
     def job(self, job_id: str) -> JobRecord | None:
         """A job with the engine's part; its row is locked until the end of the transaction."""
         record = super().job(job_id)
@@ -174,18 +185,29 @@ class PostgresWriter(Claims, SqlWriter):
         self._lock("lock", organization_id, name)
         return super().lock_holder(organization_id, name)
 
+    def depend(self, job_id: str, on_job_id: str, condition: DependencyCondition, *, open: bool) -> None:
+        """Store that a job depends on another. Raises LookupError when the job is not stored."""
+        self._tied.pop(on_job_id, None)
+        super().depend(job_id, on_job_id, condition, open=open)
+
+    def dependents(self, job_id: str) -> list[tuple[str, DependencyCondition]]:
+        """Ids and conditions of the jobs that still depend on a job, oldest first."""
+        return super().dependents(job_id) if self._is_tied(job_id) else []
+
     def take_place(self, job_id: str, organization_id: str, lock: str) -> None:
         """Give a job the last place in the queue of a lock; in an empty queue it is first."""
+        self._tied.pop(job_id, None)
         self._lock("lock", organization_id, lock)
         super().take_place(job_id, organization_id, lock)
 
     def give_up_places(self, job_id: str) -> list[str]:
         """Take a job out of the queues of its locks; ids of the jobs that are first in one now, each once."""
-        places = self._rows("places", {"id": job_id})
+        if not self._is_tied(job_id):
+            return []
         # Whether it holds them is only known when nobody else moves up any more.
-        for organization_id, name, _, _ in places:
+        for organization_id, name, _, _ in self._rows("places", {"id": job_id}):
             self._lock("lock", organization_id, name)
-        return super().give_up_places(job_id) if places else []
+        return super().give_up_places(job_id)
 
     def keys(self) -> list[KeyRecord]:
         """All API keys ever made, oldest first; who decides by them goes one after the other."""
@@ -199,6 +221,16 @@ class PostgresWriter(Claims, SqlWriter):
             self._lock("settings")
             value = super().setting(name, make)
         return value
+
+    def _is_tied(self, job_id: str) -> bool:
+        """Whether a job has places in queues of locks, or others depend on it. For jobs whose rows are locked
+        only this transaction can change that; so it is asked at once for all that were read.
+        """
+        if job_id not in self._tied:
+            ids = self.recent.ids | {job_id}
+            tied = set(self._column("tied", {"ids": Texts(ids)}))
+            self._tied.update((each, each in tied) for each in ids)
+        return self._tied[job_id]
 
     def _queue_of(self, organization_id: str, limit: int) -> list[Any]:
         found = super()._queue_of(organization_id, limit)
@@ -229,6 +261,11 @@ class _Seen:
 
     def __init__(self) -> None:
         self._records: dict[str, JobRecord] = {}
+
+    @property
+    def ids(self) -> Set[str]:
+        """Which they are."""
+        return self._records.keys()
 
     def add(self, record: JobRecord) -> None:
         """It was read."""

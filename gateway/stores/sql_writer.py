@@ -27,7 +27,7 @@ from gateway.stores.sql_schedules import SqlScheduleWriter
 
 _NO_JOBS = frozenset(
     """
-    open_dependencies dependents close_dependency places give_up_place move_up lock_holder blocking_locks
+    open_dependencies dependents close_dependency tied places give_up_place move_up lock_holder blocking_locks
     open_storage remember remembered oldest_remembered forget setting insert_setting audit
     key keys has_keys key_named insert_key save_key
     """.split()

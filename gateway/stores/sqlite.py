@@ -100,7 +100,12 @@ class SqliteJobStore:
             return await loop.run_in_executor(self._threads, self._read_aside, work)
         return _look(self._connection, self._reader, work, single=single)
 
-    def write(self, work: Callable[[JobWriter], T]) -> "asyncio.Future[T]":
+    def write(
+        self,
+        work: Callable[[JobWriter], T],
+        *,
+        about: str | None = None,  # noqa: ARG002 - a job is read in a few microseconds
+    ) -> "asyncio.Future[T]":
         """Run a unit of work that writes. It is durable when this returns, and undone whole when it raises.
 
         A caller that is canceled while it waits changes nothing: the unit is written or not, but never half.

@@ -15,6 +15,8 @@ class Unit:
     work: Callable[[JobWriter], Any]
     waiting: "asyncio.Future[Any] | None" = None
     """None for the follow-up, and for what only calls for it."""
+    about: str | None = None
+    """Id of the job that it is about, if it is about one."""
     calls_for_follow_up: bool = False
     """Whether it does so without any change."""
     result: Any = None

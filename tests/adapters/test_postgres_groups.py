@@ -13,7 +13,7 @@ import pytest
 from gateway.domain.errors import Conflict
 from gateway.domain.ports import Change, JobWriter
 from gateway.domain.record import JobRecord
-from gateway.domain.words import JobStatus
+from gateway.domain.words import DependencyCondition, JobStatus
 from gateway.stores import postgres_commits
 from gateway.stores.postgres import PostgresJobStore
 from gateway.stores.postgres_connection import Connection
@@ -152,6 +152,60 @@ async def test_a_job_that_units_of_a_group_change_is_read_once_and_written_once(
     stored = await job_of(groups, record.job.id)
     assert stored is not None
     assert stored.event_count == 3
+
+
+async def test_the_jobs_that_units_of_a_group_are_about_are_read_together(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [await inserted(groups) for _ in range(3)]
+    ids = [record.job.id for record in records]
+    run: Counter[str] = Counter()
+    translated = Connection._translated
+
+    def noting(self: Connection, sql: str) -> str:
+        run.update(name for name in ("job", "jobs", "tied") if sql.startswith(groups._queries[name]))
+        return translated(self, sql)
+
+    def leaves(job_id: str) -> Any:
+        return lambda tx: (tx.job(job_id), tx.give_up_places(job_id), tx.dependents(job_id))
+
+    async with groups.one():
+        monkeypatch.setattr(Connection, "_translated", noting)
+        group = [groups.write(leaves(job_id), about=job_id) for job_id in ids]
+        gone = groups.write(lambda tx: tx.job("gone"), about="gone")
+    assert await outcomes(group) == [(record, [], []) for record in records]
+    assert await gone is None
+    # What was not found is looked for once more by who wants it.
+    assert run == {"jobs": 1, "tied": 1, "job": 1}
+
+
+async def test_who_comes_to_depend_on_a_job_in_the_group_in_which_it_ends_is_found(groups: Groups) -> None:
+    job_id, other_id = [(await inserted(groups)).job.id for _ in range(2)]
+
+    def depends(tx: JobWriter) -> None:
+        assert tx.dependents(job_id) == []
+        tx.depend(other_id, job_id, DependencyCondition.ENDED, open=True)
+
+    async with groups.one():
+        depending = groups.write(depends)
+        dependents = groups.write(lambda tx: tx.dependents(job_id))
+    await depending
+    assert await dependents == [(other_id, DependencyCondition.ENDED)]
+
+
+async def test_a_place_that_a_job_takes_in_the_group_in_which_it_ends_is_given_up(groups: Groups) -> None:
+    job_id = (await inserted(groups)).job.id
+
+    def takes(tx: JobWriter) -> None:
+        assert tx.give_up_places(job_id) == []
+        tx.take_place(job_id, "acme", "the lock")
+
+    async with groups.one():
+        taking = groups.write(takes)
+        giving_up = groups.write(lambda tx: tx.give_up_places(job_id))
+    await taking
+    await giving_up
+    assert await groups.read(lambda tx: tx.lock_holder("acme", "the lock")) is None
 
 
 async def test_what_a_node_takes_over_is_known_as_its_own_in_the_same_group(groups: Groups) -> None:

@@ -168,12 +168,12 @@ async def test_a_start_that_cannot_be_stored_is_stored_later(
     job = await house.start()
     write, failures = house.house.store.write, 2
 
-    def failing(work: Any) -> Any:
+    def failing(work: Any, **about: Any) -> Any:
         nonlocal failures
         if house.executor.started and failures:
             failures -= 1
             raise ServiceUnavailable("the store is away")
-        return write(work)
+        return write(work, **about)
 
     monkeypatch.setattr(house.house.store, "write", failing)
     await house.tick()

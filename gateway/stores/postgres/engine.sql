@@ -120,6 +120,14 @@ SELECT job_id, condition FROM job_dependencies
 WHERE on_job_id = :id AND open
 ORDER BY created_at, job_id;
 
+-- name: tied
+-- Of some jobs, those that have a place in the queue of a lock, or that others depend on.
+SELECT job.id
+FROM unnest(CAST(:ids AS text[])) AS job (id)
+WHERE
+    EXISTS (SELECT FROM lock_places AS p WHERE p.job_id = job.id)
+    OR EXISTS (SELECT FROM job_dependencies AS d WHERE d.on_job_id = job.id AND d.open);
+
 -- name: take_place
 -- Gives a job the last place in the queue of a lock; in an empty queue it holds the lock.
 INSERT INTO lock_places (organization_id, name, place, job_id, holds)

@@ -7,6 +7,13 @@ SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_g
 FROM jobs
 WHERE id = :id;
 
+-- name: jobs
+-- Jobs with the engine's part, by their ids, always in the same order: who locks several does not meet another.
+SELECT document, event_count, wake_at, claimed, handle, token_hash, stop, stop_grace_seconds, node
+FROM jobs
+WHERE id = ANY(CAST(:ids AS text[]))
+ORDER BY id;
+
 -- name: document
 -- A job as replies show it, by id.
 SELECT organization_id, version, document FROM jobs WHERE id = :id;
