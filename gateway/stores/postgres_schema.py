@@ -16,7 +16,7 @@ from gateway.stores.sql_files import Migration, migrations
 
 SQL_FOLDER = Path(__file__).with_name("postgres")
 OLDEST_SERVER = 130000
-"""PostgreSQL 13: older ones do not tell what became of a transaction (pg_xact_status of an xid8)."""
+"""PostgreSQL 13, the oldest that its makers keep well, or did when this was written."""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobs_gateway/schema', 0))"
 
 

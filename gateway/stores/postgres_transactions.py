@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from secrets import token_hex
 
 import psycopg
 
@@ -30,6 +31,9 @@ class Transactions:
         self._queries = queries
         self._db: Connection | None = None
         self._writer: PostgresWriter | None = None
+        self._name = token_hex(8)
+        self._number = 0
+        """Of the latest commit that was tried; see postgres/0005_commits.sql."""
 
     def begin(self) -> PostgresWriter:
         """Begin one; the server is told of it with the first statement. Raises UnreachableError."""
@@ -39,6 +43,7 @@ class Transactions:
             self._db = self._connector.connect()
             self._db.run(f"SET lock_timeout = {self._wait_ms}")
             self._db.run(_NAMED)
+            self._introduce(self._db)
             self._writer = PostgresWriter(self._db, self._queries)
         self._db.later("BEGIN")
         self._writer.start()
@@ -66,11 +71,14 @@ class Transactions:
         db, writer = self._db, self._writer
         assert db is not None
         assert writer is not None
-        number: str | None = None
+        noted = False
         try:
             writer.finish()
             if writer.has_written:
-                number = db.execute(self._queries["last_words"], {"payloads": list(told)}).fetchone()[0]
+                self._number += 1
+                values = {"writer": self._name, "number": self._number, "payloads": list(told)}
+                db.execute(self._queries["last_words"], values)
+                noted = True
         except psycopg.Error as error:
             raise (LostError if db.is_lost else UndoneError) from error
         if not db.has_begun:
@@ -80,7 +88,7 @@ class Transactions:
         try:
             db.run("COMMIT")
         except LostError:
-            if number is not None and not self._was_committed(number):
+            if noted and not self._was_committed():
                 raise
 
     def roll_back(self) -> None:
@@ -98,20 +106,30 @@ class Transactions:
             self._db.close()
         self._db = self._writer = None
 
-    def _was_committed(self, number: str) -> bool:
-        """What became of a transaction whose end was not heard of. Raises UnknownError."""
+    def _introduce(self, db: Connection) -> None:
+        """Have a row for what is committed. Raises UnreachableError."""
+        try:
+            if not self._number:
+                db.execute(self._queries["forget_writers"])
+            db.execute(self._queries["insert_writer"], {"writer": self._name})
+        except psycopg.Error as error:
+            self.close()
+            raise UnreachableError(str(error)) from error
+
+    def _was_committed(self) -> bool:
+        """Whether the latest commit was made, whose answer was not heard. Raises UnknownError."""
         self.close()
         until = time.monotonic() + LOOK_UP_SECONDS
         while time.monotonic() < until:
             with suppress(UnreachableError, psycopg.Error, LostError):
                 db = self._connector.connect()
                 try:
-                    outcome = db.execute(self._queries["outcome"], {"number": number}).fetchone()[0]
+                    db.run(f"SET lock_timeout = {self._wait_ms}")
+                    row = db.execute(self._queries["last_commit"], {"writer": self._name}).fetchone()
                 finally:
                     db.close()
-                if outcome in ("committed", "aborted"):
-                    return bool(outcome == "committed")
-                if outcome is None:
+                if row is None:
                     break
+                return bool(row[0] == self._number)
             time.sleep(_LOOK_UP_AGAIN_SECONDS)
         raise UnknownError

@@ -176,6 +176,43 @@ async def test_of_a_commit_that_is_not_answered_it_is_found_out_what_became_of_i
     assert heard == [Change(record.job.id, 1, JobStatus.SCHEDULED)]
 
 
+async def test_a_commit_that_a_crash_has_undone_is_not_taken_for_one_that_was_made_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that comes back gives the numbers of transactions that it has lost to others."""
+    with a_stand() as stand:
+        if not stand.is_ours:
+            pytest.skip("the server that GATEWAY_TEST_DSN names is not stopped")
+        address = stand.database()
+        async with opened(address) as store:
+            record, runs = a_record(), 0
+            run, crashed = Connection.run, False
+
+            def crashes(self: Connection, sql: str) -> None:
+                nonlocal crashed
+                if sql != "COMMIT" or crashed:
+                    run(self, sql)
+                    return
+                crashed = True
+                stand.stop()
+                stand.start()
+                with psycopg.connect(address, autocommit=True) as other:
+                    for number in range(50):
+                        other.execute(f"CREATE TABLE others_{number} (id bigint)")
+                self.close()
+                raise LostError
+
+            def work(tx: JobWriter) -> None:
+                nonlocal runs
+                runs += 1
+                tx.insert_job(record, request=a_start(), secrets={})
+
+            monkeypatch.setattr(Connection, "run", crashes)
+            await store.write(work)
+            assert await job_of(store, record.job.id) == record
+            assert runs == 2
+
+
 async def test_what_cannot_be_found_out_is_told_so(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_transactions, "LOOK_UP_SECONDS", 0.0)
     record = a_record()

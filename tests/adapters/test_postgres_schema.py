@@ -77,7 +77,7 @@ def test_both_databases_have_the_same_tables_and_columns(
         name: sorted(row[1] for row in connection.execute(f"PRAGMA table_info({name})")) for name in names
     }
     connection.close()
-    own = {"schema_version", "attachment_files", "attachment_pieces", "nodes", "answers"}
+    own = {"schema_version", "attachment_files", "attachment_pieces", "nodes", "answers", "commits"}
     of_postgres = {
         name: sorted(set(columns) - {"node"})
         for name, columns in tables(postgres.at(database)).items()

@@ -4,15 +4,25 @@
 -- Has others wait who lock the same, until the end of the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended(:what, 0));
 
--- name: last_words
--- The number of a transaction that has written, and what other gateways are told when it is committed.
-SELECT
-    CAST(pg_current_xact_id_if_assigned() AS text),
-    (SELECT count(pg_notify('jobs_gateway', payload)) FROM unnest(CAST(:payloads AS text[])) AS told (payload));
+-- name: insert_writer
+-- Makes the row of a writer, before its first commit.
+INSERT INTO commits (writer, number, at) VALUES (:writer, 0, clock_timestamp()) ON CONFLICT DO NOTHING;
 
--- name: outcome
--- What became of a transaction: committed, aborted or in progress.
-SELECT pg_xact_status(CAST(:number AS xid8));
+-- name: forget_writers
+-- Removes the rows of writers that are gone.
+DELETE FROM commits WHERE at < clock_timestamp() - interval '30 days';
+
+-- name: last_words
+-- Stores the number of a commit with all that it stores, and what other gateways are told when it is made.
+WITH noted AS (
+    INSERT INTO commits (writer, number, at) VALUES (:writer, :number, clock_timestamp())
+    ON CONFLICT (writer) DO UPDATE SET number = excluded.number, at = excluded.at
+)
+SELECT count(pg_notify('jobs_gateway', payload)) FROM unnest(CAST(:payloads AS text[])) AS told (payload);
+
+-- name: last_commit
+-- The number of a writer's latest commit. One that is under way is waited for.
+SELECT number FROM commits WHERE writer = :writer FOR UPDATE;
 
 -- name: time
 -- The server's time, in microseconds since 1970.
